@@ -1,0 +1,1 @@
+"""Dailies: SeeDance video inside a Discord server's threads."""

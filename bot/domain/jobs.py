@@ -1,0 +1,153 @@
+"""A job, its states, and the one table of its legal moves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from bot.domain.errors import BotError
+from bot.domain.requests import Plan, Request
+
+
+class JobState(StrEnum):
+    """Where a job stands; written before each act, and after it with what came of it."""
+
+    COLLECTING = "COLLECTING"
+    """Written down; references are copied, checked, routed and priced."""
+    QUEUED = "QUEUED"
+    """Its money is held; it waits for a free place at the provider."""
+    SUBMITTING = "SUBMITTING"
+    """The intent is on disk; the POST may or may not have left."""
+    UNCERTAIN = "UNCERTAIN"
+    """The POST left and its outcome is unknown; it is never sent again."""
+    RUNNING = "RUNNING"
+    """The provider works on a task we know."""
+    FETCHING = "FETCHING"
+    """The provider has a clip; it is being copied to our disk and checked."""
+    POSTING = "POSTING"
+    """The clip is on our disk; it is being handed over."""
+    DELIVERED = "DELIVERED"
+    """Handed over and charged."""
+    REFUSED = "REFUSED"
+    """We said no before anything was held."""
+    FAILED = "FAILED"
+    """The provider said no or failed; released."""
+    CANCELLED = "CANCELLED"
+    """Taken back before it could cost; released."""
+    ABANDONED = "ABANDONED"
+    """No end in time; released, the possible cost is the operator's."""
+    UNDELIVERABLE = "UNDELIVERABLE"
+    """There is a clip and nowhere to put it; released and kept."""
+
+
+_S = JobState
+MOVES: Mapping[JobState, frozenset[JobState]] = {
+    _S.COLLECTING: frozenset({_S.QUEUED, _S.REFUSED, _S.CANCELLED, _S.FAILED}),
+    _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.FAILED}),
+    _S.SUBMITTING: frozenset({_S.RUNNING, _S.UNCERTAIN, _S.QUEUED, _S.FAILED}),
+    _S.UNCERTAIN: frozenset({_S.RUNNING, _S.ABANDONED}),
+    _S.RUNNING: frozenset({_S.FETCHING, _S.FAILED, _S.CANCELLED, _S.ABANDONED}),
+    _S.FETCHING: frozenset({_S.POSTING, _S.FAILED}),
+    _S.POSTING: frozenset({_S.DELIVERED, _S.UNDELIVERABLE}),
+    _S.DELIVERED: frozenset(),
+    _S.REFUSED: frozenset(),
+    _S.FAILED: frozenset(),
+    _S.CANCELLED: frozenset(),
+    _S.ABANDONED: frozenset(),
+    _S.UNDELIVERABLE: frozenset(),
+}
+"""From each state, where a job may go. An end has nowhere to go."""
+
+ENDS = frozenset(state for state, onward in MOVES.items() if not onward)
+OPEN = frozenset(MOVES) - ENDS
+HOLDING = OPEN - {_S.COLLECTING}
+"""A job holds money exactly in the states between hold and end."""
+AT_PROVIDER = frozenset({_S.SUBMITTING, _S.UNCERTAIN, _S.RUNNING})
+"""States that take one of the account's concurrent places."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelTarget:
+    """A result that goes to Discord.
+
+    `channel_id` is where the command was typed; `thread_id` where the clip goes, once known; `status_message_id`
+    the public reply that became the card. `opens_thread` is False inside a thread and where none can be made.
+    """
+
+    channel_id: int
+    status_message_id: int
+    opens_thread: bool
+    thread_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileTarget:
+    """A result that goes to a file of the command line."""
+
+    path: str
+
+
+Target = ChannelTarget | FileTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One clip on its way. `member_id` is a Discord id in decimals, or `cli`; `guild_id` is None on the command line.
+
+    Times are milliseconds since 1970, UTC. `due_ms` is when the runner next has something to do for it. `fence`
+    counts saves: a save that knows an older one is refused. `tries` counts passing faults in this state.
+    """
+
+    id: int
+    guild_id: int | None
+    member_id: str
+    role_ids: tuple[int, ...] = ()
+    target: Target
+    request: Request
+    state: JobState = JobState.COLLECTING
+    created_ms: int
+    due_ms: int
+    fence: int = 0
+    tries: int = 0
+    attempts: int = 0
+    plan: Plan | None = None
+    quote_micros: int | None = None
+    cost_micros: int | None = None
+    account: str | None = None
+    task_id: str | None = None
+    submitted_ms: int | None = None
+    result: str | None = None
+    progress: int | None = None
+    cancel_asked: bool = False
+    clip_path: str | None = None
+    clip_bytes: int | None = None
+    channel_id: int | None = None
+    message_id: int | None = None
+    error_code: str | None = None
+    error_text: str | None = None
+
+    def to(self, state: JobState, **changes: Any) -> "Job":  # Any: the fields of this class, by name
+        """This job in another state. ValueError for a move that the table does not have: that is our own bug."""
+        if state not in MOVES[self.state]:
+            raise ValueError(f"job {self.id}: no move from {self.state} to {state}")
+        return replace(self, state=state, tries=0, **changes)
+
+    def ended_by(self, state: JobState, error: BotError) -> "Job":
+        return self.to(state, error_code=error.code, error_text=str(error))
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def title(self) -> str:
+        """The prompt's first line, short enough for a thread's name (100 characters)."""
+        line = self.request.prompt.splitlines()[0]
+        return line if len(line) <= _TITLE_CHARS else line[: _TITLE_CHARS - 1].rstrip() + "…"
+
+    def log_fields(self) -> dict[str, object]:
+        """What a log line may say of a job: never the prompt."""
+        return {"job_id": self.id, "state": self.state.value, "guild_id": self.guild_id}
+
+
+_TITLE_CHARS = 80

@@ -1,0 +1,1 @@
+"""A toolbox for media files; untrusted bytes only in a child process."""

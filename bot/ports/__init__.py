@@ -1,0 +1,1 @@
+"""The Protocols that services call, and the values that cross them."""

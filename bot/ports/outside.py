@@ -1,0 +1,182 @@
+"""What the services need of the outside world: a provider, media files, and a way to tell people."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bot.domain.capabilities import Capabilities
+from bot.domain.jobs import Job
+from bot.domain.references import Reference, StoredReference
+from bot.domain.requests import Plan
+
+# -- media
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """A finished clip on our disk, checked playable."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+
+
+class Media(Protocol):
+    """Files on disk: references by content hash, clips by job."""
+
+    async def copy(self, *, reference: Reference) -> StoredReference:
+        """Stream a reference to disk under its byte limit and probe its own bytes.
+
+        Raises ReferenceTooLargeError, ReferenceExpiredError, ReferenceHostError, ReferenceMissingError,
+        ReferenceUnreadableError.
+        """
+        ...
+
+    def stored_path(self, *, sha256: str) -> Path: ...
+
+    async def keep_clip(self, *, job_id: int, source: str, trusted_host: str | None) -> Clip:
+        """Fetch a result (a link, or an absolute path of a clip made here) to disk and check that it plays.
+
+        `trusted_host` (host or host:port) may lie on a private address: the provider's own configured base.
+        Doing it again for a kept clip answers from disk. Raises ClipUnusableError; ClipUnreachableError to try again.
+        """
+        ...
+
+
+class ClipUnusableError(Exception):
+    """The clip is broken or forbidden; the text is a clause such as `is cut off (71 of 96 frames)`."""
+
+
+class ClipUnreachableError(Exception):
+    """The clip could not be fetched now; asking the provider for a fresh link may help."""
+
+
+# -- providers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireRequest:
+    """The exact request, secrets removed, as a dry run shows it."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """Not finished; `progress` in percent where the provider tells."""
+
+    progress: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """`video` is a link, or an absolute path for what was made here; `cost_micros` only where the provider tells."""
+
+    video: str
+    cost_micros: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The provider's own end without a clip, in its words (scrubbed of our keys)."""
+
+    reason: str
+    moderation: bool = False
+
+
+TaskStatus = Pending | Succeeded | Failed
+
+
+class NotSentError(Exception):
+    """Nothing left this machine: the same attempt may be sent again. `retry_after_seconds` where the provider said."""
+
+    def __init__(self, reason: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class UnknownOutcomeError(Exception):
+    """The request may have been accepted: it must not be sent again."""
+
+
+class TaskGoneError(Exception):
+    """The provider does not know the task (HTTP 404)."""
+
+
+class ProviderBusyError(Exception):
+    """A read failed for now (5xx, 429, network, our key): ask again later."""
+
+
+class Provider(Protocol):
+    """One account of one provider."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def account(self) -> str:
+        """A name for the key, without the key."""
+        ...
+
+    @property
+    def trusted_host(self) -> str | None: ...
+
+    def describe(self, *, plan: Plan, links: dict[str, str]) -> WireRequest:
+        """The request that `submit` would send; `links` gives each reference's address by content hash."""
+        ...
+
+    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str]) -> str:
+        """Hand the plan over once and return the provider's task id.
+
+        Raises NotSentError, UnknownOutcomeError, or a ProviderError when the provider said no (nothing was made).
+        """
+        ...
+
+    async def read(self, *, task_id: str) -> TaskStatus:
+        """Where the task stands. Raises TaskGoneError, ProviderBusyError."""
+        ...
+
+    async def cancel(self, *, task_id: str) -> bool:
+        """True only when the provider confirmed that the task will neither run nor cost."""
+        ...
+
+
+# -- telling people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """Where the clip is: a Discord message, or the path of the file."""
+
+    channel_id: int | None = None
+    message_id: int | None = None
+    path: str | None = None
+
+
+class TryLaterError(Exception):
+    """Telling failed for now; `retry_after_seconds` where the other side said."""
+
+    def __init__(self, reason: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Delivery(Protocol):
+    """Telling the requester: over Discord, or on the command line."""
+
+    def serves(self, *, job: Job) -> bool: ...
+
+    async def show(self, *, job: Job) -> int | None:
+        """Bring the job's card up to date; returns the thread's id once one was opened. Raises TryLaterError."""
+        ...
+
+    async def post(self, *, job: Job, clip: Clip) -> Posted:
+        """Hand the clip over; doing it again returns the first one. Raises DeliveryError, TryLaterError."""
+        ...
+
+    async def notify(self, *, job: Job) -> None:
+        """Tell the requester of an end without a clip, once. Raises TryLaterError."""
+        ...

@@ -1,0 +1,1 @@
+"""The embedded provider: an honest storyboard, rendered locally and free."""

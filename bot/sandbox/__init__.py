@@ -1,0 +1,1 @@
+"""A local Discord to try and test the bot without a token."""

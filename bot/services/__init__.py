@@ -1,0 +1,1 @@
+"""The use cases: what the bot does, with no library in sight."""

@@ -1,0 +1,1 @@
+"""The only SQL: jobs, ledger, rules, outbox, in one database."""

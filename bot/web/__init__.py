@@ -1,0 +1,1 @@
+"""What Dailies serves over HTTP: signed links and health."""

@@ -1,0 +1,1 @@
+"""Slash commands: read the interaction, call one service, answer."""
