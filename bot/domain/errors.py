@@ -297,15 +297,15 @@ class QuotaExceededError(QuotaError):
     """A balance holds less than the request asks for."""
 
     code: ClassVar[str] = "quota_exceeded"
-    template: ClassVar[str] = (
-        "{whose} has {left} left of {limit} {period}; this clip takes {asked}. It resets {resets}. {remedy}"
-    )
+    template: ClassVar[str] = "{whose} {left} left of {limit} {period}; this clip takes {asked}. {resets} {remedy}"
     whose: str
+    """Subject and verb: `You have`, `This server has`."""
     left: str
     limit: str
     period: str
     asked: str
     resets: str
+    """A sentence: `It resets on 1 December 2026, 00:00 UTC.`"""
     remedy: str
 
 

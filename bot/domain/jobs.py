@@ -66,6 +66,13 @@ AT_PROVIDER = frozenset({_S.SUBMITTING, _S.UNCERTAIN, _S.RUNNING})
 """States that take one of the account's concurrent places."""
 
 
+class TargetKind(StrEnum):
+    """Who can serve a target: the bot on Discord, or any process with the data directory."""
+
+    CHANNEL = "channel"
+    FILE = "file"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelTarget:
     """A result that goes to Discord.
@@ -79,12 +86,20 @@ class ChannelTarget:
     opens_thread: bool
     thread_id: int | None = None
 
+    @property
+    def kind(self) -> TargetKind:
+        return TargetKind.CHANNEL
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileTarget:
     """A result that goes to a file of the command line."""
 
     path: str
+
+    @property
+    def kind(self) -> TargetKind:
+        return TargetKind.FILE
 
 
 Target = ChannelTarget | FileTarget

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.domain.capabilities import Capabilities
-from bot.domain.jobs import Job
+from bot.domain.jobs import Job, TargetKind
 from bot.domain.references import Reference, StoredReference
 from bot.domain.requests import Plan
 
@@ -167,7 +167,8 @@ class TryLaterError(Exception):
 class Delivery(Protocol):
     """Telling the requester: over Discord, or on the command line."""
 
-    def serves(self, *, job: Job) -> bool: ...
+    @property
+    def serves(self) -> frozenset[TargetKind]: ...
 
     async def show(self, *, job: Job) -> int | None:
         """Bring the job's card up to date; returns the thread's id once one was opened. Raises TryLaterError."""

@@ -1,0 +1,198 @@
+"""The store as the services see it: one transaction at a time, and read-only views for display."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from bot.domain.jobs import Job, JobState, TargetKind
+from bot.domain.quota import Leg, Rule
+
+T = TypeVar("T")
+
+
+class StaleJobError(Exception):
+    """Somebody saved the job since it was read; read it again."""
+
+
+class Outcome(StrEnum):
+    """What became of one submission."""
+
+    UNKNOWN = "unknown"
+    """Not known: the intent alone, or a lost answer."""
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One submission of a job; its id goes to the provider wherever there is a place for it."""
+
+    job_id: int
+    number: int
+    provider: str
+    account: str
+    intent_ms: int
+    outcome: Outcome = Outcome.UNKNOWN
+    task_id: str | None = None
+    exposure_micros: int = 0
+    """What the operator may have to pay for it."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.job_id}-{self.number}"
+
+
+class Jobs(Protocol):
+    """Jobs, their attempts and their history."""
+
+    def add(self, job: Job) -> Job:
+        """Write a new job down; a second one with the same id answers the first."""
+        ...
+
+    def get(self, job_id: int) -> Job | None: ...
+
+    def save(self, job: Job) -> Job:
+        """Store the job if nobody saved it since; returns it with its new fence. Raises StaleJobError."""
+        ...
+
+    def due(self, *, states: frozenset[JobState], targets: frozenset[TargetKind], now_ms: int, limit: int) -> list[Job]:
+        """Open jobs whose time has come, the longest waiting first."""
+        ...
+
+    def next_due_ms(self, *, targets: frozenset[TargetKind]) -> int | None:
+        """When the next open job has something to do."""
+        ...
+
+    def count(self, *, account: str, states: frozenset[JobState]) -> int: ...
+
+    def open_of(self, *, guild_id: int | None, member_id: str) -> list[Job]: ...
+
+    def all_open(self) -> list[Job]: ...
+
+    def write_attempt(self, attempt: Attempt) -> None:
+        """Insert, or replace outcome, task id and exposure of the same job and number."""
+        ...
+
+    def attempts(self, job_id: int) -> list[Attempt]: ...
+
+
+class Ledger(Protocol):
+    """Holds and what becomes of them; every method is all or nothing within its transaction."""
+
+    def check(self, *, legs: Sequence[Leg]) -> None:
+        """Raise QuotaExceededError if a hold of these legs would be refused now; changes nothing."""
+        ...
+
+    def hold(self, *, job_id: int, legs: Sequence[Leg], actor: str, now_ms: int) -> None:
+        """Hold every leg or none; a second hold of the same job is the first. Raises QuotaExceededError."""
+        ...
+
+    def charge(self, *, job_id: int, cost_micros: int | None, actor: str, now_ms: int) -> int:
+        """Resolve the job's holds by charging them; returns the micro-dollars charged.
+
+        Never more than was held: what the provider took beyond that goes to the operator's loss. None charges all
+        that was held.
+        """
+        ...
+
+    def release(self, *, job_id: int, actor: str, now_ms: int) -> None:
+        """Free every leg of the job; a job without holds is left as it is."""
+        ...
+
+
+class Rules(Protocol):
+    """What admins and the operator decided."""
+
+    def of_guild(self, guild_id: int) -> list[Rule]: ...
+
+    def put(self, rule: Rule) -> None:
+        """Set a rule; one with the same audience, subject, unit and period is replaced."""
+        ...
+
+    def paused_by(self, guild_id: int | None) -> str | None:
+        """Who paused new work here (the operator pauses everywhere), or None."""
+        ...
+
+    def pause(self, *, guild_id: int | None, by: str | None) -> None:
+        """Pause (None: resume) new work in a guild, or everywhere when guild_id is None."""
+        ...
+
+
+class Telling(StrEnum):
+    """What the outbox has to say about a job. A card always shows the job as it is now."""
+
+    CARD = "card"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxItem:
+    """Something to tell; `version` grows when it is asked for again meanwhile."""
+
+    job_id: int
+    telling: Telling
+    version: int
+    tries: int
+
+
+class Outbox(Protocol):
+    """What Discord still has to be told; written in the transaction that made it true."""
+
+    def put(self, *, job_id: int, telling: Telling, due_ms: int) -> None:
+        """Ask for it; an undone item of the same job and telling is brought forward, not doubled."""
+        ...
+
+    def due(self, *, targets: frozenset[TargetKind], now_ms: int, limit: int) -> list[OutboxItem]: ...
+
+    def next_due_ms(self, *, targets: frozenset[TargetKind]) -> int | None: ...
+
+    def done(self, item: OutboxItem) -> None:
+        """Forget it, unless it was asked for again since it was read."""
+        ...
+
+    def later(self, item: OutboxItem, *, due_ms: int) -> None:
+        """Try it again at `due_ms`; counts a try."""
+        ...
+
+
+class Transaction(Protocol):
+    """One transaction; everything in it happens or nothing."""
+
+    @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def rules(self) -> Rules: ...
+    @property
+    def outbox(self) -> Outbox: ...
+
+
+class Books(Protocol):
+    """The one way to change anything."""
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one transaction on the writer's thread; answered only after the commit.
+
+        `work` may run twice, so it touches only its transaction. What it raises undoes it and is raised here.
+        """
+        ...
+
+
+class Views(Protocol):
+    """Read-only answers for display: one SELECT a call, never the ground for a decision."""
+
+    async def job(self, job_id: int) -> Job | None: ...
+
+    async def jobs_of(self, *, guild_id: int | None, member_id: str, limit: int) -> list[Job]:
+        """The newest first."""
+        ...
+
+    async def all_jobs(self, *, limit: int) -> list[Job]: ...
+
+    async def ahead_of(self, job: Job) -> int:
+        """How many queued jobs of the same provider will start before this one."""
+        ...
