@@ -25,7 +25,8 @@ class TierRow:
 class Capabilities:
     """One provider's row. `options` names the optional request fields it has a place for.
 
-    Limits are per account. `source` says where the facts are written and when they were read.
+    Limits are per account. `submits_repeatably`: the same attempt handed over twice is one task. `source` says where
+    the facts are written and when they were read.
     """
 
     provider: str
@@ -39,6 +40,7 @@ class Capabilities:
     silent_with_audio: bool = True
     frames_with_references: bool = False
     takes_links_only: bool = True
+    submits_repeatably: bool = False
     mention_template: str = "{kind} {number}"
     rules: ReferenceRules = field(default_factory=ReferenceRules)
     max_concurrent: int

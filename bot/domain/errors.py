@@ -194,7 +194,7 @@ class ReferenceDurationError(RequestError):
 
     code: ClassVar[str] = "reference_duration"
     template: ClassVar[str] = (
-        "{place}: {name} lasts {seconds:.1f} s; a {kind} reference must last {least:g} to {most:g} s."
+        "{place}: {name} lasts {seconds:.1f} s; {kind} references must last {least:g} to {most:g} s."
     )
     place: str
     name: str
@@ -263,6 +263,17 @@ class OptionUnsupportedError(RequestError):
     option: str
     asked: str
     nearest: str
+
+
+@dataclass(eq=False, kw_only=True)
+class OptionUnknownError(RequestError):
+    """A word that is not among an option's choices."""
+
+    code: ClassVar[str] = "option_unknown"
+    template: ClassVar[str] = "There is no {option} {asked}; there is {known}."
+    option: str
+    asked: str
+    known: str
 
 
 @dataclass(eq=False, kw_only=True)

@@ -77,14 +77,13 @@ class TargetKind(StrEnum):
 class ChannelTarget:
     """A result that goes to Discord.
 
-    `channel_id` is where the command was typed; `thread_id` where the clip goes, once known; `status_message_id`
-    the public reply that became the card. `opens_thread` is False inside a thread and where none can be made.
+    `channel_id` is where the command was typed, `status_message_id` the public reply that became the card.
+    `opens_thread` is False inside a thread and where none can be made.
     """
 
     channel_id: int
     status_message_id: int
     opens_thread: bool
-    thread_id: int | None = None
 
     @property
     def kind(self) -> TargetKind:
@@ -109,8 +108,10 @@ Target = ChannelTarget | FileTarget
 class Job:
     """One clip on its way. `member_id` is a Discord id in decimals, or `cli`; `guild_id` is None on the command line.
 
-    Times are milliseconds since 1970, UTC. `due_ms` is when the runner next has something to do for it. `fence`
-    counts saves: a save that knows an older one is refused. `tries` counts passing faults in this state.
+    Times are milliseconds since 1970, UTC. `due_ms` is when the runner next has something to do for it, `since_ms`
+    when it came into its state. `fence` counts saves: a save that knows an older one is refused. `tries` counts
+    passing faults in this state. `thread_id` is the thread opened for it; that and `cancel_asked` are written beside
+    a running step, so a save leaves them alone.
     """
 
     id: int
@@ -122,6 +123,7 @@ class Job:
     state: JobState = JobState.COLLECTING
     created_ms: int
     due_ms: int
+    since_ms: int
     fence: int = 0
     tries: int = 0
     attempts: int = 0
@@ -134,6 +136,7 @@ class Job:
     result: str | None = None
     progress: int | None = None
     cancel_asked: bool = False
+    thread_id: int | None = None
     clip_path: str | None = None
     clip_bytes: int | None = None
     channel_id: int | None = None
@@ -141,14 +144,19 @@ class Job:
     error_code: str | None = None
     error_text: str | None = None
 
-    def to(self, state: JobState, **changes: Any) -> "Job":  # Any: the fields of this class, by name
-        """This job in another state. ValueError for a move that the table does not have: that is our own bug."""
+    def to(self, state: JobState, *, now_ms: int, **changes: Any) -> "Job":  # Any: the fields of this class, by name
+        """This job in another state, due at once. ValueError for a move that the table does not have: our own bug."""
         if state not in MOVES[self.state]:
             raise ValueError(f"job {self.id}: no move from {self.state} to {state}")
-        return replace(self, state=state, tries=0, **changes)
+        moved = replace(self, state=state, since_ms=now_ms, due_ms=now_ms, tries=0)
+        return replace(moved, **changes)
 
-    def ended_by(self, state: JobState, error: BotError) -> "Job":
-        return self.to(state, error_code=error.code, error_text=str(error))
+    def ended_by(self, state: JobState, error: BotError, *, now_ms: int) -> "Job":
+        return self.to(state, now_ms=now_ms, error_code=error.code, error_text=str(error))
+
+    def waiting(self, *, due_ms: int, **changes: Any) -> "Job":  # Any: the fields of this class, by name
+        """This job in the same state, with something to do at `due_ms`."""
+        return replace(replace(self, due_ms=due_ms), **changes)
 
     @property
     def is_open(self) -> bool:

@@ -68,10 +68,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """One period: its name (`2026-11-20`, `2026-W47`, `2026-11`, `total`) and when it ends (None: never)."""
+    """One period: its name (`2026-11-20`, `2026-W47`, `2026-11`, `total`), its start, and its end (None: never)."""
 
     period: Period
     name: str
+    starts_ms: int
     ends_ms: int | None
 
 
@@ -88,20 +89,24 @@ class Leg:
 
 def window_at(period: Period, now_ms: int, zone: tzinfo) -> Window:
     now = datetime.fromtimestamp(now_ms / 1000, tz=zone)
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     match period:
         case Period.DAY:
-            return _window(period, f"{day:%Y-%m-%d}", day + timedelta(days=1))
+            return _window(period, f"{day:%Y-%m-%d}", day, day + timedelta(days=1))
         case Period.WEEK:
-            return _window(period, f"{day:%G-W%V}", day + timedelta(days=7 - day.weekday()))
+            monday = day - timedelta(days=day.weekday())
+            return _window(period, f"{day:%G-W%V}", monday, monday + timedelta(days=7))
         case Period.MONTH:
-            return _window(period, f"{day:%Y-%m}", (day.replace(day=28) + timedelta(days=4)).replace(day=1))
+            first = day.replace(day=1)
+            return _window(period, f"{day:%Y-%m}", first, (first + timedelta(days=32)).replace(day=1))
         case Period.TOTAL:
-            return Window(period=period, name="total", ends_ms=None)
+            return Window(period=period, name="total", starts_ms=0, ends_ms=None)
 
 
-def _window(period: Period, name: str, end: datetime) -> Window:
-    return Window(period=period, name=name, ends_ms=round(end.timestamp() * 1000))
+def _window(period: Period, name: str, start: datetime, end: datetime) -> Window:
+    return Window(
+        period=period, name=name, starts_ms=round(start.timestamp() * 1000), ends_ms=round(end.timestamp() * 1000)
+    )
 
 
 def binding_rules(rules: Iterable[Rule], member_id: str, role_ids: Sequence[int]) -> list[Rule]:

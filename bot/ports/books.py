@@ -1,7 +1,7 @@
 """The store as the services see it: one transaction at a time, and read-only views for display."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -44,6 +44,9 @@ class Attempt:
     def id(self) -> str:
         return f"{self.job_id}-{self.number}"
 
+    def became(self, outcome: Outcome, *, task_id: str | None = None, exposure_micros: int = 0) -> "Attempt":
+        return replace(self, outcome=outcome, task_id=task_id, exposure_micros=exposure_micros)
+
 
 class Jobs(Protocol):
     """Jobs, their attempts and their history."""
@@ -55,15 +58,27 @@ class Jobs(Protocol):
     def get(self, job_id: int) -> Job | None: ...
 
     def save(self, job: Job) -> Job:
-        """Store the job if nobody saved it since; returns it with its new fence. Raises StaleJobError."""
+        """Store the job if nobody saved it since; returns it with its new fence. Raises StaleJobError.
+
+        `thread_id` and `cancel_asked` are left as they are: they have their own statements, which any moment may
+        bring and which must not make a running step's save stale.
+        """
+        ...
+
+    def place(self, job_id: int, *, thread_id: int) -> None:
+        """Remember the thread that was opened for the job; no fence."""
+        ...
+
+    def ask_cancel(self, job_id: int) -> None:
+        """Remember that the requester wants it stopped, and make it due; no fence."""
         ...
 
     def due(self, *, states: frozenset[JobState], targets: frozenset[TargetKind], now_ms: int, limit: int) -> list[Job]:
         """Open jobs whose time has come, the longest waiting first."""
         ...
 
-    def next_due_ms(self, *, targets: frozenset[TargetKind]) -> int | None:
-        """When the next open job has something to do."""
+    def next_due_ms(self, *, targets: frozenset[TargetKind], leaving_out: frozenset[int]) -> int | None:
+        """When the next open job, of those not left out, has something to do."""
         ...
 
     def count(self, *, account: str, states: frozenset[JobState]) -> int: ...
@@ -147,7 +162,9 @@ class Outbox(Protocol):
 
     def due(self, *, targets: frozenset[TargetKind], now_ms: int, limit: int) -> list[OutboxItem]: ...
 
-    def next_due_ms(self, *, targets: frozenset[TargetKind]) -> int | None: ...
+    def next_due_ms(self, *, targets: frozenset[TargetKind], leaving_out: frozenset[int]) -> int | None:
+        """When there is something to tell next, but for the jobs left out."""
+        ...
 
     def done(self, item: OutboxItem) -> None:
         """Forget it, unless it was asked for again since it was read."""

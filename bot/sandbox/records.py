@@ -269,7 +269,6 @@ class Interaction:
     data: Json
     created_ms: int
     source_message_id: int | None = None
-    summary: str = ""
     uploads: list[Attachment] = field(default_factory=list)
     answer: AnswerType | None = None
     answered_ms: int | None = None

@@ -1,1 +1,1 @@
-"""The embedded provider: an honest storyboard, rendered locally and free."""
+"""The embedded, free provider: it renders an honest storyboard of the request on this machine."""

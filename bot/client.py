@@ -1,0 +1,129 @@
+"""The discord.py bot: cogs by name, commands synced when they changed, one answer to every error."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import discord
+import structlog
+import yarl
+from discord import app_commands
+from discord.ext import commands
+
+from bot.delivery.buttons import CancelButton
+from bot.delivery.whispers import Whispers
+from bot.domain.errors import BotError
+from bot.services.desk import JobDesk
+from bot.services.intake import Intake
+
+COGS = ("cogs.generate", "cogs.jobs")
+KEEPALIVE_SECONDS = 60.0
+RATELIMIT_SECONDS_MAX = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What cogs may call."""
+
+    intake: Intake
+    desk: JobDesk
+    whispers: Whispers
+
+
+class Tree(app_commands.CommandTree[commands.AutoShardedBot]):
+    """Commands of a server only; one answer to every error."""
+
+    async def on_error(
+        self, interaction: discord.Interaction[commands.AutoShardedBot], error: app_commands.AppCommandError, /
+    ) -> None:
+        await answer_error(interaction, error.__cause__ or error)
+
+
+async def answer_error(interaction: discord.Interaction, error: BaseException) -> None:
+    """A BotError is said to the one who caused it; anything else is logged with a reference and apologised for."""
+    if isinstance(error, BotError):
+        await _whisper(interaction, str(error))
+        return
+    if isinstance(error, app_commands.CommandSignatureMismatch):
+        await _whisper(interaction, "This command has just changed. Wait a minute, or restart Discord, and try again.")
+        return
+    reference = secrets.token_hex(4)
+    log.error("command failed", reference=reference, exc_info=error)
+    text = f"Something broke on our side (reference {reference}). Nothing was charged."
+    await _whisper(interaction, text)
+
+
+async def _whisper(interaction: discord.Interaction, text: str) -> None:
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(text, ephemeral=True)
+        else:
+            await interaction.response.send_message(text, ephemeral=True)
+    except discord.HTTPException as fault:
+        # Too late to say anything to this interaction; the job, if there is one, is told by the bot's own posts.
+        log.warning("could not answer an interaction", code=fault.code)
+
+
+def point_library(*, api_url: str, gateway_url: str) -> None:
+    """Make discord.py talk to an API-compatible server: its own class attributes are its only such setting."""
+    discord.http.Route.BASE = api_url
+    discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway_url)
+
+
+class DailiesBot(commands.AutoShardedBot):
+    """Takes its services; needs no intents: slash commands come without any, and memory does not grow with servers."""
+
+    def __init__(self, *, synced_path: Path) -> None:
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            intents=discord.Intents.none(),
+            allowed_mentions=discord.AllowedMentions.none(),
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            tree_cls=Tree,
+            chunk_guilds_at_startup=False,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            max_messages=None,
+            max_ratelimit_timeout=RATELIMIT_SECONDS_MAX,
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS),
+        )
+        self._services: Services | None = None
+        self._synced_path = synced_path
+
+    def provide(self, services: Services) -> None:
+        """Called once by wiring: the services tell people through this client, so they are made after it."""
+        self._services = services
+
+    @property
+    def provided(self) -> Services:
+        if self._services is None:
+            raise RuntimeError("the client was started before its services were provided")
+        return self._services
+
+    async def setup_hook(self) -> None:
+        for name in COGS:
+            await self.load_extension(name)
+        self.add_dynamic_items(CancelButton)
+        await self._sync_when_changed()
+
+    async def _sync_when_changed(self) -> None:
+        """Discord counts creations per day, so the same commands are not sent twice."""
+        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        fingerprint = _fingerprint(self.application_id, payload)
+        if self._synced_path.exists() and self._synced_path.read_text() == fingerprint:
+            return
+        await self.tree.sync()
+        self._synced_path.write_text(fingerprint)
+        log.info("commands synced", count=len(payload))
+
+
+def _fingerprint(application_id: int | None, payload: Sequence[dict[str, object]]) -> str:
+    text = json.dumps([application_id, discord.http.Route.BASE, payload], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,83 @@
+"""A job as a card: one embed that is edited along the way, with its buttons."""
+
+import discord
+
+from bot.delivery import words
+from bot.delivery.buttons import CancelButton
+from bot.domain.jobs import Job, JobState
+
+PROMPT_CHARS = 1200
+CANCELLABLE = frozenset({JobState.QUEUED, JobState.RUNNING})
+COLOURS = {
+    JobState.DELIVERED: 0x3BA55D,
+    JobState.FAILED: 0xD83C3E,
+    JobState.ABANDONED: 0xD83C3E,
+    JobState.UNDELIVERABLE: 0xE6A23C,
+    JobState.UNCERTAIN: 0xE6A23C,
+    JobState.CANCELLED: 0x80848E,
+}
+UNDER_WAY = 0x5865F2
+
+
+def card(job: Job, *, ahead: int | None = None) -> discord.Embed:
+    """Stage, prompt, slots with their names, options, price, notes; an error where there is one."""
+    embed = discord.Embed(
+        title=words.stage(job, ahead=ahead),
+        description=_prompt(job),
+        colour=COLOURS.get(job.state, UNDER_WAY),
+    )
+    if job.request.references:
+        embed.add_field(name="References", value=_references(job), inline=False)
+    if job.plan is not None:
+        embed.add_field(name="Clip", value=words.options(job.plan), inline=True)
+        embed.add_field(name="Price", value=words.price(job), inline=True)
+        if job.plan.notes:
+            embed.add_field(name="Notes", value=_bullets(job.plan.notes), inline=False)
+        embed.set_footer(text=f"{job.plan.provider} · job {job.id}")
+    if job.error_text:
+        embed.add_field(name="What happened", value=_cut(_plain(job.error_text)), inline=False)
+    if job.message_id is not None and job.channel_id is not None:
+        embed.add_field(name="The clip", value=jump_link(job), inline=False)
+    return embed
+
+
+def buttons(job: Job) -> discord.ui.View:
+    view = discord.ui.View(timeout=None)
+    if job.state in CANCELLABLE and not job.cancel_asked:
+        view.add_item(CancelButton(job.id))
+    return view
+
+
+def jump_link(job: Job) -> str:
+    return f"https://discord.com/channels/{job.guild_id or '@me'}/{job.channel_id}/{job.message_id}"
+
+
+def clip_content(job: Job) -> str:
+    """The message under which the clip stands: the requester, then the facts in small type."""
+    facts = words.options(job.plan) if job.plan else ""
+    return f"<@{job.member_id}> your clip is ready.\n-# {facts}"
+
+
+def _prompt(job: Job) -> str:
+    text = job.request.prompt
+    cut = text if len(text) <= PROMPT_CHARS else text[: PROMPT_CHARS - 1] + "…"
+    return _plain(cut)
+
+
+def _plain(text: str) -> str:
+    """What a member typed, without its markdown and mentions taking effect."""
+    return discord.utils.escape_mentions(discord.utils.escape_markdown(text))
+
+
+def _references(job: Job) -> str:
+    lines = [f"`{one.place}` {_plain(one.name)}" for one in job.request.references]
+    return _cut("\n".join(lines))
+
+
+def _bullets(notes: tuple[str, ...]) -> str:
+    return _cut("\n".join(f"• {_plain(note)}" for note in notes))
+
+
+def _cut(text: str, limit: int = 1024) -> str:
+    """An embed field's value has 1,024 characters at most (docs.discord.com, message resource)."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

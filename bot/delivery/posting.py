@@ -1,0 +1,242 @@
+"""Telling Discord: the card, the clip, the notice; each with its own nonce, so that no repeat shows twice."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import discord
+
+from bot.delivery.cards import buttons, card, clip_content
+from bot.delivery.whispers import Whispers
+from bot.domain.errors import ClipTooLargeError, UndeliverableError
+from bot.domain.jobs import ChannelTarget, Job, JobState, TargetKind
+from bot.domain.references import MEGABYTE
+from bot.ports.books import Views
+from bot.ports.outside import Clip, Posted, TryLaterError
+
+ALT_TEXT_CHARS = 1024
+TOO_LARGE = 40005
+THREAD_EXISTS = 160004
+UNKNOWN_MESSAGE = 10008
+NO_PLACE = frozenset({10003, 10004, 50001, 50007, 50013, 50083, 160005, 160006, 40058})
+"""Codes that close one place for good (docs.discord.com, opcodes and status codes); the next place is tried."""
+FILTERED = frozenset({200000, 200001, 240000})
+"""The server's own word filter: the prompt in the alt text is left out then."""
+FRESH_MS = 5_000
+"""A post tried again later than this looks for the first one, beyond what a nonce remembers."""
+LIMITS_BY_TIER = {0: 10, 1: 10, 2: 50, 3: 100}
+"""MiB by boost tier, only to name the limit after Discord refused; its own 413 decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One rung of the ladder: where to post, and the nonce's step."""
+
+    channel: discord.abc.Messageable
+    channel_id: int
+    step: str
+
+
+class DiscordDelivery:
+    """Posts as the bot, never by an interaction's token, which dies before most clips are done."""
+
+    serves = frozenset({TargetKind.CHANNEL})
+
+    def __init__(self, *, client: discord.Client, views: Views, whispers: Whispers, now_ms: Callable[[], int]) -> None:
+        self._client = client
+        self._views = views
+        self._whispers = whispers
+        self._now_ms = now_ms
+
+    async def show(self, *, job: Job) -> int | None:
+        """Edit the card and open the thread. A card that was deleted is not drawn again."""
+        target = _channel_target(job)
+        ahead = await self._views.ahead_of(job) if job.state is JobState.QUEUED else None
+        with _translated():
+            try:
+                await self._card_message(job, target).edit(
+                    content=None,
+                    embed=card(job, ahead=ahead),
+                    view=buttons(job),
+                    allowed_mentions=discord.AllowedMentions.none(),
+                )
+            except discord.NotFound:
+                return job.thread_id
+            except discord.Forbidden:
+                return job.thread_id
+            return await self._thread_id(job, target)
+
+    async def post(self, *, job: Job, clip: Clip) -> Posted:
+        """Thread, then channel, then DM; the next only after a definite refusal of the one before."""
+        refusal = "no place was left"
+        for find_place in self._ladder(job):
+            try:
+                with _translated():
+                    place = await find_place()
+                    message = await self._post_once(job, clip, place)
+                return Posted(channel_id=place.channel_id, message_id=message.id)
+            except discord.HTTPException as fault:
+                if fault.status == 413 or fault.code == TOO_LARGE:  # noqa: PLR2004 -- HTTP's own number
+                    raise await self._too_large(job, clip) from fault
+                if fault.code not in NO_PLACE and fault.status not in {403, 404}:
+                    raise UndeliverableError(reason=fault.text or str(fault), job=str(job.id)) from fault
+                refusal = fault.text or str(fault)
+        raise UndeliverableError(reason=refusal, job=str(job.id))
+
+    async def notify(self, *, job: Job) -> None:
+        """A refusal is whispered while the token lives; every other end mentions the requester in the thread."""
+        if job.state is JobState.REFUSED:
+            await self._refuse(job)
+            return
+        with _translated():
+            for find_place in self._ladder(job)[:-1]:
+                try:
+                    place = await find_place()
+                    await place.channel.send(
+                        f"<@{job.member_id}> {job.error_text}",
+                        nonce=f"{job.id}-note",
+                        allowed_mentions=_only(job),
+                    )
+                except discord.HTTPException as fault:
+                    if fault.status not in {403, 404}:
+                        raise
+                else:
+                    return
+
+    async def _refuse(self, job: Job) -> None:
+        """The public placeholder goes and the reason is for the requester alone."""
+        interaction = self._whispers.take(job.id)
+        with _translated():
+            try:
+                if interaction is not None:
+                    await interaction.delete_original_response()
+                    await interaction.followup.send(job.error_text or "", ephemeral=True)
+                    return
+            except discord.HTTPException:
+                # The token died or the placeholder is gone: the public edit below says it instead.
+                pass
+            try:
+                await self._card_message(job, _channel_target(job)).edit(
+                    content=job.error_text, allowed_mentions=discord.AllowedMentions.none()
+                )
+            except (discord.NotFound, discord.Forbidden):
+                return
+
+    async def _post_once(self, job: Job, clip: Clip, place: Place) -> discord.Message:
+        if job.tries or self._now_ms() - job.since_ms > FRESH_MS:
+            earlier = await self._find_clip(job, place)
+            if earlier is not None:
+                return earlier
+        try:
+            return await self._send_clip(job, clip, place, alt_text=job.request.prompt[:ALT_TEXT_CHARS])
+        except discord.HTTPException as fault:
+            if fault.code not in FILTERED:
+                raise
+            return await self._send_clip(job, clip, place, alt_text=None)
+
+    async def _send_clip(self, job: Job, clip: Clip, place: Place, *, alt_text: str | None) -> discord.Message:
+        target = _channel_target(job)
+        same_channel = place.channel_id == target.channel_id and not target.opens_thread
+        reply: dict[str, Any] = {}  # Any: the library's overloads have no place for "no reference"
+        if same_channel:
+            reply["reference"] = self._card_message(job, target).to_reference(fail_if_not_exists=False)
+        with clip.path.open("rb") as stream:
+            return await place.channel.send(
+                clip_content(job),
+                file=discord.File(stream, filename=_file_name(job), description=alt_text),
+                nonce=f"{job.id}-{place.step}",
+                allowed_mentions=_only(job),
+                **reply,
+            )
+
+    async def _find_clip(self, job: Job, place: Place) -> discord.Message | None:
+        """The bot's own message with this job's file, if an earlier try arrived after all."""
+        after = discord.Object(id=_snowflake_at(job.since_ms))
+        try:
+            async for message in place.channel.history(limit=100, after=after):
+                if any(one.filename == _file_name(job) for one in message.attachments):
+                    return message
+        except discord.Forbidden:
+            return None
+        return None
+
+    def _ladder(self, job: Job) -> list[Callable[[], Awaitable[Place]]]:
+        target = _channel_target(job)
+
+        async def thread() -> Place:
+            thread_id = await self._thread_id(job, target) or target.channel_id
+            return Place(self._messageable(job, thread_id), thread_id, "clip")
+
+        async def channel() -> Place:
+            return Place(self._messageable(job, target.channel_id), target.channel_id, "chan")
+
+        async def direct() -> Place:
+            dm = await self._client.create_dm(discord.Object(id=int(job.member_id)))
+            return Place(dm, dm.id, "dm")
+
+        return [thread, channel, direct] if target.opens_thread else [thread, direct]
+
+    async def _thread_id(self, job: Job, target: ChannelTarget) -> int | None:
+        """The thread under the card; its id is the card's own, so opening it twice is one thread."""
+        if not target.opens_thread or job.thread_id is not None:
+            return job.thread_id
+        try:
+            await self._card_message(job, target).create_thread(name=job.title, auto_archive_duration=1440)
+        except discord.HTTPException as fault:
+            if fault.code == THREAD_EXISTS:
+                return target.status_message_id
+            if fault.status not in {403, 404} and fault.code not in NO_PLACE:
+                raise
+            return None
+        return target.status_message_id
+
+    async def _too_large(self, job: Job, clip: Clip) -> ClipTooLargeError:
+        tier = 0
+        if job.guild_id is not None:
+            guild = await self._client.fetch_guild(job.guild_id, with_counts=False)
+            tier = guild.premium_tier
+        limit = LIMITS_BY_TIER[tier] * 1.048576
+        return ClipTooLargeError(megabytes=clip.size_bytes / MEGABYTE, limit_megabytes=limit, job=str(job.id))
+
+    def _messageable(self, job: Job, channel_id: int) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(channel_id, guild_id=job.guild_id)
+
+    def _card_message(self, job: Job, target: ChannelTarget) -> discord.PartialMessage:
+        return self._messageable(job, target.channel_id).get_partial_message(target.status_message_id)
+
+
+def _channel_target(job: Job) -> ChannelTarget:
+    if not isinstance(job.target, ChannelTarget):
+        raise TypeError(f"job {job.id} goes to a file, not to Discord")
+    return job.target
+
+
+def _only(job: Job) -> discord.AllowedMentions:
+    requester = discord.Object(id=int(job.member_id))
+    return discord.AllowedMentions(everyone=False, roles=False, users=[requester], replied_user=False)
+
+
+def _file_name(job: Job) -> str:
+    return f"{job.id}.mp4"
+
+
+def _snowflake_at(time_ms: int) -> int:
+    """The smallest id of that millisecond (docs.discord.com, reference: snowflakes)."""
+    return (time_ms - 1_420_070_400_000) << 22
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Faults that pass become TryLaterError; Discord's definite answers stay as they are."""
+    try:
+        yield
+    except discord.RateLimited as fault:
+        raise TryLaterError("rate limited", retry_after_seconds=fault.retry_after) from fault
+    except discord.HTTPException as fault:
+        if fault.status == 429 or fault.status >= 500:  # noqa: PLR2004 -- HTTP's own numbers
+            raise TryLaterError(f"Discord answered {fault.status}") from fault
+        raise
+    except (TimeoutError, aiohttp.ClientError, ConnectionError) as fault:
+        raise TryLaterError(f"Discord could not be reached: {fault}") from fault

@@ -1,0 +1,26 @@
+"""Each job to the delivery that serves its target."""
+
+from collections.abc import Sequence
+
+from bot.domain.jobs import Job, TargetKind
+from bot.ports.outside import Clip, Delivery, Posted
+
+
+class ByTarget:
+    """Several deliveries behind one: a bot also finishes what the command line left open."""
+
+    def __init__(self, deliveries: Sequence[Delivery]) -> None:
+        self._by_kind: dict[TargetKind, Delivery] = {kind: one for one in deliveries for kind in one.serves}
+
+    @property
+    def serves(self) -> frozenset[TargetKind]:
+        return frozenset(self._by_kind)
+
+    async def show(self, *, job: Job) -> int | None:
+        return await self._by_kind[job.target.kind].show(job=job)
+
+    async def post(self, *, job: Job, clip: Clip) -> Posted:
+        return await self._by_kind[job.target.kind].post(job=job, clip=clip)
+
+    async def notify(self, *, job: Job) -> None:
+        await self._by_kind[job.target.kind].notify(job=job)

@@ -1,0 +1,68 @@
+"""Sentences: what people read about a job."""
+
+from datetime import UTC, datetime
+
+from bot.domain.jobs import Job, JobState
+from bot.domain.quota import dollars
+from bot.domain.requests import Plan
+
+STAGES = {
+    JobState.COLLECTING: "Collecting the references",
+    JobState.QUEUED: "In the queue",
+    JobState.SUBMITTING: "Handing over to the provider",
+    JobState.UNCERTAIN: "Waiting: the provider's answer was lost",
+    JobState.RUNNING: "Being made",
+    JobState.FETCHING: "Finished, fetching the clip",
+    JobState.POSTING: "Posting the clip",
+    JobState.DELIVERED: "Delivered",
+    JobState.REFUSED: "Refused",
+    JobState.FAILED: "Failed",
+    JobState.CANCELLED: "Cancelled",
+    JobState.ABANDONED: "Given up",
+    JobState.UNDELIVERABLE: "Kept, not posted",
+}
+
+
+def stage(job: Job, *, ahead: int | None = None) -> str:
+    """The true stage of a job; `ahead` is how many start before it."""
+    words = STAGES[job.state]
+    if job.state is JobState.QUEUED and ahead is not None:
+        return f"{words}: next" if ahead == 0 else f"{words}: {ahead} before it"
+    if job.state is JobState.RUNNING and job.progress:
+        return f"{words}: {job.progress} %"
+    if job.state is JobState.RUNNING and job.cancel_asked:
+        return f"{words}: it can no longer be stopped"
+    return words
+
+
+def options(plan: Plan) -> str:
+    """`Fast · 5 s · 16:9 · 720p · sound · seed 7`."""
+    parts = [plan.tier.value.capitalize(), f"{plan.duration_seconds} s", plan.aspect.value, plan.resolution]
+    parts.append("sound" if plan.sound else "silent")
+    parts += [] if plan.seed is None else [f"seed {plan.seed}"]
+    return " · ".join(parts)
+
+
+def price(job: Job) -> str:
+    """What is held, charged or freed, as the job's state has it."""
+    quoted = dollars(job.quote_micros or 0)
+    match job.state:
+        case JobState.DELIVERED:
+            return f"{dollars(job.cost_micros or 0)} charged"
+        case JobState.FAILED | JobState.CANCELLED | JobState.ABANDONED | JobState.UNDELIVERABLE | JobState.REFUSED:
+            return "Nothing charged"
+        case _ if not job.quote_micros:
+            return "Free"
+        case _:
+            return f"{quoted} held, never more"
+
+
+def line(job: Job) -> str:
+    """One job in a list: when, stage, price, and the prompt's beginning."""
+    when = f"<t:{job.created_ms // 1000}:R>"
+    cost = f" · {price(job)}" if job.quote_micros is not None else ""
+    return f"`{job.id}` {when} · **{stage(job)}**{cost}"
+
+
+def moment(time_ms: int) -> str:
+    return f"{datetime.fromtimestamp(time_ms / 1000, tz=UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,66 @@
+"""Signed links to stored references, for providers that fetch them: they end by themselves and open one file only."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+SECRET_BYTES_MIN = 16
+LIFETIME_MS = 6 * 60 * 60 * 1000
+"""A provider may fetch at any time while a task waits in its queue."""
+
+_NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,8}")
+_TOKEN = re.compile(r"(?P<signed>[0-9]{1,15}\.(?P<name>[0-9a-f]{64}\.[a-z0-9]{1,8}))\.(?P<mac>[0-9a-f]{64})")
+
+
+class LinkError(Exception):
+    """A token that opens nothing."""
+
+
+class LinkForgedError(LinkError):
+    """Not signed by us, or changed since."""
+
+
+class LinkExpiredError(LinkError):
+    """Signed by us, and past its time."""
+
+
+def sign(secret: bytes, name: str, expires_ms: int) -> str:
+    """A token of URL-safe characters for the file `<sha256>.<extension>`."""
+    if not _NAME.fullmatch(name):
+        raise ValueError("a link's name is <sha256>.<extension>")
+    signed = f"{expires_ms}.{name}"
+    return f"{signed}.{_mac(secret, signed)}"
+
+
+def verify(secret: bytes, token: str, now_ms: int) -> str:
+    """The name that the token opens. Raises LinkForgedError, LinkExpiredError."""
+    match = _TOKEN.fullmatch(token)
+    if match is None or not hmac.compare_digest(_mac(secret, match["signed"]), match["mac"]):
+        raise LinkForgedError
+    if now_ms >= int(match["signed"].partition(".")[0]):
+        raise LinkExpiredError
+    return match["name"]
+
+
+def _mac(secret: bytes, signed: str) -> str:
+    if len(secret) < SECRET_BYTES_MIN:
+        raise ValueError(f"the links' secret must have at least {SECRET_BYTES_MIN} bytes")
+    # The prefix keeps these signatures apart from anything else that may one day be signed with the same secret.
+    return hmac.new(secret, f"dailies file link 1\n{signed}".encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedLinks:
+    """Makes links under the public address; each is good for `lifetime_ms` from the moment it is made."""
+
+    public_url: str
+    secret: bytes = field(repr=False)
+    now_ms: Callable[[], int]
+    lifetime_ms: int = LIFETIME_MS
+
+    def link_for(self, *, sha256: str, extension: str) -> str:
+        name = f"{sha256}.{extension}"
+        token = sign(self.secret, name, self.now_ms() + self.lifetime_ms)
+        return f"{self.public_url.rstrip('/')}/files/{token}/{name}"

@@ -1,0 +1,336 @@
+"""The one way to a paid provider: the process's clients, hard limits, and what each kind of trouble means."""
+
+import asyncio
+import json
+import re
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from html import escape
+from typing import cast
+from urllib.parse import quote, quote_plus
+
+import httpx
+import structlog
+
+from bot.domain.errors import ModerationError, ProviderAuthError, ProviderError, ProviderRefusedError
+from bot.ports.outside import Failed, NotSentError, ProviderBusyError, TaskGoneError, UnknownOutcomeError
+
+SUBMIT_SECONDS = 30.0
+READ_SECONDS = 20.0
+CONNECT_SECONDS = 10.0
+POOL_SECONDS = 5.0
+CONNECTIONS_MAX = 100
+BODY_BYTES_MAX = 1_000_000
+LOGGED_CHARS_MAX = 4096
+REASON_CHARS_MAX = 300
+RETRY_AFTER_SECONDS_MAX = 600.0
+PRIVATE_CHARS_MIN = 8
+"""A shorter line of a prompt tells nothing, and taking it out would tear other words apart."""
+
+_REFUSALS = frozenset({301, 307, 308, 400, 404, 405, 409, 410, 411, 413, 414, 415, 422, 431, 451})
+"""A definite no: nothing was made. 302 and 303 may follow a request that was carried out, 408 may come of a gateway."""
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+# -- clients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """The process's two HTTP clients.
+
+    `reads` keeps connections. `submits` opens one for each request: a kept one may have gone stale, and a paid
+    request on it would end in "server disconnected", of which nobody can say whether it arrived.
+    """
+
+    reads: httpx.AsyncClient
+    submits: httpx.AsyncClient
+
+
+def make_client(*, keep_alive: bool = True) -> httpx.AsyncClient:
+    """A client that obeys no proxy variable, follows no redirect and repeats nothing by itself."""
+    return httpx.AsyncClient(
+        trust_env=False,
+        follow_redirects=False,
+        timeout=httpx.Timeout(SUBMIT_SECONDS, connect=CONNECT_SECONDS, pool=POOL_SECONDS),
+        limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=20 if keep_alive else 0),
+    )
+
+
+@asynccontextmanager
+async def open_clients() -> AsyncIterator[Clients]:
+    async with make_client() as reads, make_client(keep_alive=False) as submits:
+        yield Clients(reads=reads, submits=submits)
+
+
+# -- carrying
+
+
+class Carrier:
+    """Carries one account's requests and says what came of them, in the exceptions of the Provider port.
+
+    The dialect gives `read_task_id` (None when the body holds no id) and `read_refusal` (the words of a refusal).
+    Backups among `base_urls` are used only where the one before was not reached at all.
+    """
+
+    def __init__(
+        self,
+        *,
+        clients: Clients,
+        base_urls: Sequence[str],
+        title: str,
+        account: str,
+        headers: Mapping[str, str],
+        secrets: Sequence[str],
+        read_task_id: Callable[[bytes], str | None],
+        read_refusal: Callable[[bytes], Failed],
+        submit_seconds: float = SUBMIT_SECONDS,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        self._clients = clients
+        self._bases = [base.rstrip("/") for base in base_urls]
+        self._title = title
+        self._account = account
+        self._headers = dict(headers)
+        self._secrets = tuple(secrets)
+        self._read_task_id = read_task_id
+        self._read_refusal = read_refusal
+        self._submit_seconds = submit_seconds
+        self._read_seconds = read_seconds
+
+    async def submit(self, *, path: str, payload: object, attempt_id: str, prompt: str) -> str:
+        """POST once and return the task's id; `prompt`, as it was sent, is kept out of the log.
+
+        Raises NotSentError, UnknownOutcomeError and the ProviderErrors of a definite no.
+        """
+        outcome = await self._post(path, payload)
+        if isinstance(outcome, _Answer) and outcome.is_success and (task_id := self._read_task_id(outcome.body)):
+            return task_id
+        fault = self._submit_fault(outcome)
+        if isinstance(fault, UnknownOutcomeError):
+            self._log_unknown(outcome, attempt_id=attempt_id, prompt=prompt)
+        raise fault
+
+    async def read(self, *, path: str) -> bytes:
+        """GET a body. Raises TaskGoneError only when every base says so, else ProviderBusyError."""
+        faults = []
+        for base in self._bases:
+            request = self._clients.reads.build_request("GET", base + path, headers=self._headers)
+            outcome = await _exchange(self._clients.reads, request, deadline=_in(self._read_seconds))
+            if isinstance(outcome, _Answer) and outcome.is_success:
+                return outcome.body
+            faults.append(self._read_fault(outcome))
+        raise next((fault for fault in faults if isinstance(fault, ProviderBusyError)), faults[0])
+
+    def clean(self, text: str) -> str:
+        """A provider's text, fit to be shown and stored."""
+        return scrub(text, self._secrets)
+
+    async def _post(self, path: str, payload: object) -> "_Answer | _Broken":
+        client, deadline = self._clients.submits, _in(self._submit_seconds)
+        headers = {**self._headers, "Connection": "close"}
+        outcome: _Answer | _Broken = _Broken(left=False, reason="no address")
+        for base in self._bases:
+            request = client.build_request("POST", base + path, headers=headers, json=payload)
+            outcome = await _exchange(client, request, deadline=deadline)
+            if isinstance(outcome, _Answer) or outcome.left:
+                break
+        return outcome
+
+    def _submit_fault(self, outcome: "_Answer | _Broken") -> NotSentError | UnknownOutcomeError | ProviderError:
+        if isinstance(outcome, _Broken):
+            return self._broken_submit(outcome)
+        match outcome.status:
+            case 429:
+                wait = retry_after_seconds(outcome.headers)
+                return NotSentError(f"{self._title} asks to wait (HTTP 429)", retry_after_seconds=wait)
+            case 401 | 403:
+                return ProviderAuthError(provider=self._title, status=outcome.status)
+            case 402:
+                return ProviderRefusedError(provider=self._title, reason=_PAYMENT)
+            case status if status in _REFUSALS:
+                return self._refusal(outcome)
+        return UnknownOutcomeError(f"{self._title} answered HTTP {outcome.status} without a task's id")
+
+    def _broken_submit(self, broken: "_Broken") -> NotSentError | UnknownOutcomeError:
+        if broken.left:
+            return UnknownOutcomeError(f"the connection to {self._title} broke ({broken.reason})")
+        return NotSentError(f"{self._title} could not be reached ({broken.reason})")
+
+    def _refusal(self, answer: "_Answer") -> ProviderRefusedError | ModerationError:
+        said = self._read_refusal(answer.body)
+        reason = _sentence(self.clean(said.reason) or f"it answered HTTP {answer.status}")
+        kind = ModerationError if said.moderation else ProviderRefusedError
+        return kind(provider=self._title, reason=reason)
+
+    def _read_fault(self, outcome: "_Answer | _Broken") -> TaskGoneError | ProviderBusyError:
+        if isinstance(outcome, _Broken):
+            return ProviderBusyError(f"the connection to {self._title} broke ({outcome.reason})")
+        if outcome.status == httpx.codes.NOT_FOUND:
+            return TaskGoneError(f"{self._title} does not know the task (HTTP 404)")
+        said = self.clean(self._read_refusal(outcome.body).reason)
+        return ProviderBusyError(f"{self._title} answered HTTP {outcome.status}{': ' if said else ''}{said}")
+
+    def _log_unknown(self, outcome: "_Answer | _Broken", *, attempt_id: str, prompt: str) -> None:
+        fields: dict[str, object] = {"provider": self._title, "account": self._account, "attempt_id": attempt_id}
+        if isinstance(outcome, _Broken):
+            log.warning("submit outcome unknown", **fields, fault=outcome.reason)
+            return
+        body = _without(outcome.body.decode(errors="replace"), prompt)
+        body = scrub(body, self._secrets, chars_max=LOGGED_CHARS_MAX)
+        log.warning("submit outcome unknown", **fields, status=outcome.status, body=body)
+
+
+_PAYMENT = (
+    "the account of whoever hosts the bot is out of credit there (HTTP 402). Nothing is wrong with your request; "
+    "they must top it up."
+)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def _in(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
+# -- one exchange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What came back, its body cut at the limit."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return httpx.codes.is_success(self.status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Broken:
+    """No answer. `left` says whether bytes may have left; `reason` is the kind of the fault and never its text.
+
+    A library's text quotes what the other side sent, and with it perhaps our key.
+    """
+
+    left: bool
+    reason: str
+
+
+async def _exchange(client: httpx.AsyncClient, request: httpx.Request, *, deadline: float) -> _Answer | _Broken:
+    try:
+        async with asyncio.timeout_at(deadline):
+            response = await client.send(request, stream=True, follow_redirects=False)
+            try:
+                return _Answer(status=response.status_code, headers=response.headers, body=await _body(response))
+            finally:
+                await response.aclose()
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        return _Broken(left=False, reason=type(error).__name__)
+    except (httpx.HTTPError, OSError) as error:
+        return _Broken(left=True, reason=type(error).__name__)
+
+
+async def _body(response: httpx.Response) -> bytes:
+    """At most BODY_BYTES_MAX; a body that breaks off is judged like any other that cannot be read."""
+    raw = bytearray()
+    stream = cast("AsyncGenerator[bytes]", response.aiter_raw())  # what it is; httpx declares less
+    try:
+        async with aclosing(stream) as chunks:
+            async for chunk in chunks:
+                raw += chunk[: BODY_BYTES_MAX - len(raw)]
+                if len(raw) >= BODY_BYTES_MAX:
+                    break
+    except httpx.TransportError:
+        pass
+    encoding = response.headers.get("Content-Encoding", "").lower()
+    return _inflated(bytes(raw)) if encoding in {"gzip", "deflate"} else bytes(raw)
+
+
+def _inflated(raw: bytes) -> bytes:
+    """Unpacked under the same limit: the library's own way would unpack a bomb whole."""
+    either_header = zlib.MAX_WBITS | 32
+    try:
+        return zlib.decompressobj(either_header).decompress(raw, BODY_BYTES_MAX)
+    except zlib.error:
+        return raw
+
+
+def parse_object(body: bytes) -> dict[str, object] | None:
+    """The JSON object that a body is, or None."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """`Retry-After` in seconds or as a date, bounded.
+
+    A date is read against the answer's own `Date`, so that our clocks need not agree.
+    """
+    value = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", value):
+        return min(float(value), RETRY_AFTER_SECONDS_MAX)
+    try:
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))
+    except (ValueError, TypeError):
+        return None
+    return min(max(wait.total_seconds(), 0.0), RETRY_AFTER_SECONDS_MAX)
+
+
+# -- scrubbing
+
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+_LINK = re.compile(r"(https?)(?::|%3A)(?:\\?/|%2F){2}([^\s/\\\"'<>?#%]+)[^\s\"'<>]*", re.IGNORECASE)
+
+
+def scrub(text: str, secrets: Iterable[str], *, chars_max: int = REASON_CHARS_MAX) -> str:
+    """A provider's text without our secrets (plain or quoted), in one line, cut to a length.
+
+    Of links only the host stays: what is signed in them is a secret too.
+    """
+    text = " ".join(_INVISIBLE.sub("", text).split())
+    for secret in secrets:
+        if secret:
+            text = re.sub(_spellings(secret), "***", text, flags=re.IGNORECASE)
+    text = _LINK.sub(lambda link: f"{link[1]}://{link[2].rpartition('@')[2]}/…", text)
+    return text if len(text) <= chars_max else text[: chars_max - 1].rstrip() + "…"
+
+
+def _spellings(secret: str) -> str:
+    return "".join(_spelling(character) for character in secret)
+
+
+def _spelling(character: str) -> str:
+    """A pattern for one character, however it was quoted, once or twice, on its way through the other side.
+
+    Atomic and bounded throughout: the other side also writes the text that this is matched against.
+    """
+    code = ord(character)
+    units = character.encode("utf-16-be", "surrogatepass").hex("u", 2).split("u")
+    escaped = "".join(rf"\\{{1,4}}u{unit}" for unit in units)
+    percent = "".join(f"%(?:25){{0,2}}{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
+    entity = f"&#(?:{code}|x{code:x});|{re.escape(escape(character))}"
+    plain = r"\\{1,8}+" if character == "\\" else rf"\\{{0,3}}+{re.escape(character)}"
+    return f"(?>{escaped}|{percent}|{entity}|{plain})"
+
+
+def _without(text: str, prompt: str) -> str:
+    """The text without a prompt's lines, as they are or quoted as a whole."""
+    for line in prompt.splitlines():
+        if len(line) >= PRIVATE_CHARS_MIN:
+            quoted = (json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1], quote(line), quote_plus(line))
+            for form in (line, *quoted):
+                text = text.replace(form, "***")
+    return text

@@ -1,0 +1,54 @@
+"""What members ask about their own jobs: the list, and to stop one."""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from bot.domain.errors import CancelledError, JobUnknownError
+from bot.domain.jobs import Job, JobState
+from bot.ports.books import Books, Transaction, Views
+from bot.services.bell import Bell
+from bot.services.moves import end
+from bot.services.routing import Router
+
+LIST_MAX = 10
+
+
+class CancelAnswer(StrEnum):
+    """What asking to stop a job comes to."""
+
+    CANCELLED = "cancelled"
+    ASKED = "asked"
+    TOO_LATE = "too late"
+
+
+class JobDesk:
+    """A member's own jobs."""
+
+    def __init__(self, *, books: Books, views: Views, router: Router, bell: Bell, now_ms: Callable[[], int]) -> None:
+        self._books = books
+        self._views = views
+        self._router = router
+        self._bell = bell
+        self._now_ms = now_ms
+
+    async def mine(self, *, guild_id: int | None, member_id: str) -> list[Job]:
+        return await self._views.jobs_of(guild_id=guild_id, member_id=member_id, limit=LIST_MAX)
+
+    async def cancel(self, *, job_id: int, guild_id: int | None, member_id: str) -> CancelAnswer:
+        """Stop a job that was not submitted yet; ask the provider for one that was. Raises JobUnknownError."""
+        answer = await self._books.write(lambda tx: self._cancel(tx, job_id, guild_id, member_id))
+        self._bell.ring()
+        return answer
+
+    def _cancel(self, tx: Transaction, job_id: int, guild_id: int | None, member_id: str) -> CancelAnswer:
+        job = tx.jobs.get(job_id)
+        if job is None or (job.guild_id, job.member_id) != (guild_id, member_id):
+            raise JobUnknownError(job=str(job_id))
+        if job.state in {JobState.COLLECTING, JobState.QUEUED}:
+            title = self._router.row(job.plan.provider).title if job.plan else "any provider"
+            end(tx, job, JobState.CANCELLED, CancelledError(provider=title), now_ms=self._now_ms())
+            return CancelAnswer.CANCELLED
+        if job.state in {JobState.SUBMITTING, JobState.UNCERTAIN, JobState.RUNNING}:
+            tx.jobs.ask_cancel(job_id)
+            return CancelAnswer.ASKED
+        return CancelAnswer.TOO_LATE

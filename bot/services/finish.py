@@ -1,0 +1,120 @@
+"""FETCHING and POSTING: the clip to our disk, then to the requester, and the charge with it."""
+
+from collections.abc import Callable
+
+import structlog
+
+from bot.domain.errors import BotError, DeliveryError, ResultUnusableError
+from bot.domain.jobs import Job, JobState
+from bot.domain.pacing import backoff_seconds
+from bot.ports.books import Books, Transaction
+from bot.ports.outside import (
+    Clip,
+    ClipUnreachableError,
+    ClipUnusableError,
+    Delivery,
+    Media,
+    Posted,
+    Provider,
+    ProviderBusyError,
+    Succeeded,
+    TaskGoneError,
+    TryLaterError,
+)
+from bot.services.accounts import Accounts
+from bot.services.moves import ACTOR, end, move
+from bot.services.routing import Router
+
+FETCH_TRIES_MAX = 8
+
+log = structlog.get_logger(__name__)
+
+
+class Finisher:
+    """Nothing is charged before the clip is where it belongs; then both in one transaction."""
+
+    def __init__(
+        self,
+        *,
+        books: Books,
+        accounts: Accounts,
+        router: Router,
+        media: Media,
+        delivery: Delivery,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._books = books
+        self._accounts = accounts
+        self._router = router
+        self._media = media
+        self._delivery = delivery
+        self._now_ms = now_ms
+
+    async def fetch(self, job: Job) -> None:
+        """For FETCHING."""
+        account = self._accounts.named(job.account or "")
+        trusted = account.trusted_host if account else None
+        try:
+            clip = await self._media.keep_clip(job_id=job.id, source=job.result or "", trusted_host=trusted)
+        except ClipUnusableError as fault:
+            await self._fail(job, ResultUnusableError(provider=self._title(job), reason=str(fault)))
+        except ClipUnreachableError as fault:
+            await self._fetch_again(job, account, str(fault))
+        else:
+            await self._books.write(lambda tx: self._kept(tx, job, clip))
+
+    async def post(self, job: Job) -> None:
+        """For POSTING."""
+        clip = await self._media.keep_clip(job_id=job.id, source=job.clip_path or "", trusted_host=None)
+        try:
+            posted = await self._delivery.post(job=job, clip=clip)
+        except TryLaterError as fault:
+            log.warning("posting put off", reason=str(fault), **job.log_fields())
+            await self._put_off(job, fault.retry_after_seconds)
+        except DeliveryError as fault:
+            await self._end(job, JobState.UNDELIVERABLE, fault)
+        else:
+            await self._books.write(lambda tx: self._delivered(tx, job, posted))
+            log.info("clip delivered", **job.log_fields())
+
+    def _kept(self, tx: Transaction, job: Job, clip: Clip) -> None:
+        changes = {"clip_path": str(clip.path), "clip_bytes": clip.size_bytes}
+        move(tx, job, JobState.POSTING, now_ms=self._now_ms(), **changes)
+
+    def _delivered(self, tx: Transaction, job: Job, posted: Posted) -> None:
+        now_ms = self._now_ms()
+        charged = tx.ledger.charge(job_id=job.id, cost_micros=job.cost_micros, actor=ACTOR, now_ms=now_ms)
+        changes = {"channel_id": posted.channel_id, "message_id": posted.message_id, "cost_micros": charged}
+        move(tx, job, JobState.DELIVERED, now_ms=now_ms, **changes)
+
+    async def _fetch_again(self, job: Job, account: Provider | None, reason: str) -> None:
+        """Links run out: ask for a fresh one, some times over, before giving the job up."""
+        log.warning("clip not fetched", reason=reason, tries=job.tries, **job.log_fields())
+        if job.tries + 1 >= FETCH_TRIES_MAX:
+            await self._fail(job, ResultUnusableError(provider=self._title(job), reason=f"never arrived: {reason}"))
+            return
+        await self._put_off(job, None, result=await self._fresh_link(job, account))
+
+    async def _fresh_link(self, job: Job, account: Provider | None) -> str | None:
+        if account is None or job.task_id is None:
+            return job.result
+        try:
+            status = await account.read(task_id=job.task_id)
+        except (ProviderBusyError, TaskGoneError):
+            return job.result
+        return status.video if isinstance(status, Succeeded) else job.result
+
+    async def _put_off(self, job: Job, seconds: float | None, **changes: object) -> None:
+        wait_ms = round((seconds or backoff_seconds(job.tries)) * 1000)
+        waiting = job.waiting(due_ms=self._now_ms() + wait_ms, tries=job.tries + 1, **changes)
+        await self._books.write(lambda tx: tx.jobs.save(waiting))
+
+    async def _fail(self, job: Job, error: BotError) -> None:
+        await self._end(job, JobState.FAILED, error)
+
+    async def _end(self, job: Job, state: JobState, error: BotError) -> None:
+        await self._books.write(lambda tx: end(tx, job, state, error, now_ms=self._now_ms()))
+        log.warning("job ended without delivery", code=error.code, **job.log_fields())
+
+    def _title(self, job: Job) -> str:
+        return self._router.row(job.plan.provider).title if job.plan else "The provider"

@@ -1,0 +1,148 @@
+"""The one loop that moves every open job, one step at a time; a restart is its first pass."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from bot.domain.errors import InternalError
+from bot.domain.jobs import MOVES, Job, JobState
+from bot.domain.pacing import backoff_seconds
+from bot.ports.books import Books, OutboxItem, StaleJobError, Transaction
+from bot.ports.outside import Delivery
+from bot.services.bell import Bell
+from bot.services.moves import end
+from bot.services.tell import Teller
+
+FAULTS_MAX = 8
+"""So many unexpected faults in one state end a job that can be ended; others are parked and tried every minute."""
+TELLINGS_MAX = 8
+TELLING_SECONDS_MAX = 60.0
+IDLE_SECONDS_MAX = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One kind of work with its own limit, so that a slow upload never starves a poll."""
+
+    name: str
+    steps: dict[JobState, Callable[[Job], Awaitable[None]]]
+    limit: int
+    seconds_max: float
+
+
+class Runner:
+    """Starts what is due, in lanes, and sleeps until the next appointment or the bell."""
+
+    def __init__(
+        self,
+        *,
+        books: Books,
+        lanes: Sequence[Lane],
+        teller: Teller,
+        delivery: Delivery,
+        bell: Bell,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._books = books
+        self._lanes = lanes
+        self._teller = teller
+        self._targets = delivery.serves
+        self._bell = bell
+        self._now_ms = now_ms
+        self._busy: dict[str, set[int]] = {lane.name: set() for lane in lanes}
+        self._telling: set[tuple[int, str]] = set()
+
+    async def run(self) -> None:
+        """Until cancelled; steps under way are cancelled with it, and the next start carries them on."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for lane in self._lanes:
+                    await self._start_due(lane, group)
+                await self._start_tellings(group)
+                await self._bell.wait(await self._idle_seconds())
+
+    async def _start_due(self, lane: Lane, group: asyncio.TaskGroup) -> None:
+        busy = self._busy[lane.name]
+        if len(busy) >= lane.limit:
+            return
+        states, limit = frozenset(lane.steps), lane.limit + self._busy_count()
+        now_ms = self._now_ms()
+        due = await self._books.write(
+            lambda tx: tx.jobs.due(states=states, targets=self._targets, now_ms=now_ms, limit=limit)
+        )
+        free = [job for job in due if not any(job.id in taken for taken in self._busy.values())]
+        for job in free[: lane.limit - len(busy)]:
+            busy.add(job.id)
+            group.create_task(self._step(lane, job))
+
+    async def _start_tellings(self, group: asyncio.TaskGroup) -> None:
+        now_ms = self._now_ms()
+        due = await self._books.write(
+            lambda tx: tx.outbox.due(targets=self._targets, now_ms=now_ms, limit=TELLINGS_MAX * 2)
+        )
+        for item in due:
+            key = (item.job_id, item.telling.value)
+            if key not in self._telling and len(self._telling) < TELLINGS_MAX:
+                self._telling.add(key)
+                group.create_task(self._tell(item, key))
+
+    async def _step(self, lane: Lane, job: Job) -> None:
+        try:
+            async with asyncio.timeout(lane.seconds_max):
+                await lane.steps[job.state](job)
+        except StaleJobError:
+            log.info("somebody else moved the job", **job.log_fields())
+        except Exception:  # a step must never stop the loop; what failed is logged, counted and tried again
+            reference = secrets.token_hex(4)
+            log.exception("step failed", reference=reference, **job.log_fields())
+            await self._books.write(lambda tx: self._fault(tx, job, reference))
+        finally:
+            self._busy[lane.name].discard(job.id)
+            self._bell.ring()
+
+    def _fault(self, tx: Transaction, seen: Job, reference: str) -> None:
+        job = tx.jobs.get(seen.id)
+        if job is None or job.state is not seen.state:
+            return
+        now_ms = self._now_ms()
+        if job.tries + 1 >= FAULTS_MAX and JobState.FAILED in MOVES[job.state]:
+            end(tx, job, JobState.FAILED, InternalError(reference=reference), now_ms=now_ms)
+            return
+        wait_ms = round(backoff_seconds(job.tries) * 1000)
+        tx.jobs.save(job.waiting(due_ms=now_ms + wait_ms, tries=job.tries + 1))
+
+    async def _tell(self, item: OutboxItem, key: tuple[int, str]) -> None:
+        try:
+            async with asyncio.timeout(TELLING_SECONDS_MAX):
+                await self._teller.step(item)
+        except Exception:  # as in a step
+            log.exception("telling failed", job_id=item.job_id, telling=item.telling.value)
+            due_ms = self._now_ms() + round(backoff_seconds(item.tries) * 1000)
+            await self._books.write(lambda tx: tx.outbox.later(item, due_ms=due_ms))
+        finally:
+            self._telling.discard(key)
+            self._bell.ring()
+
+    async def _idle_seconds(self) -> float:
+        """Busy jobs are left out of the appointments: their own end rings the bell."""
+        busy = frozenset().union(*self._busy.values())
+        telling = frozenset(job_id for job_id, _ in self._telling)
+        next_ms = await self._books.write(
+            lambda tx: min(
+                tx.jobs.next_due_ms(targets=self._targets, leaving_out=busy) or _NEVER_MS,
+                tx.outbox.next_due_ms(targets=self._targets, leaving_out=telling) or _NEVER_MS,
+            )
+        )
+        return min(max(next_ms - self._now_ms(), 0) / 1000, IDLE_SECONDS_MAX)
+
+    def _busy_count(self) -> int:
+        return sum(len(taken) for taken in self._busy.values())
+
+
+_NEVER_MS = 2**62
+"""Later than any appointment."""

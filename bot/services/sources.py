@@ -1,0 +1,46 @@
+"""Where a provider that fetches references itself finds them."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+from bot.domain.capabilities import Capabilities
+from bot.domain.errors import PublicUrlMissingError, ReferenceStaleError
+from bot.domain.references import StoredReference
+from bot.domain.requests import Plan
+
+LINK_MARGIN_MS = 3_600_000
+"""A provider may fetch late: its own queue comes first."""
+
+
+class Sources:
+    """A signed link of our own where `web` has a public address, else Discord's while it is fresh."""
+
+    def __init__(self, *, signed: Callable[[StoredReference], str] | None, now_ms: Callable[[], int]) -> None:
+        self._signed = signed
+        self._now_ms = now_ms
+
+    def links(self, plan: Plan, row: Capabilities) -> dict[str, str]:
+        """Each reference's address by content hash; none for a provider that takes files.
+
+        Raises PublicUrlMissingError for a local file, ReferenceStaleError for a link of Discord that runs out.
+        """
+        if not row.takes_links_only:
+            return {}
+        return {one.sha256: self._link(one, row) for one in plan.references}
+
+    def _link(self, one: StoredReference, row: Capabilities) -> str:
+        if self._signed is not None:
+            return self._signed(one)
+        if one.reference.is_local:
+            raise PublicUrlMissingError(place=str(one.place), provider=row.title, name=one.name)
+        if self._runs_out(one.reference.source):
+            raise ReferenceStaleError(place=str(one.place), name=one.name, provider=row.title)
+        return one.reference.source
+
+    def _runs_out(self, link: str) -> bool:
+        """Discord signs links with `ex`, the hexadecimal second of their end (docs.discord.com, reference)."""
+        expiry = parse_qs(urlsplit(link).query).get("ex", [""])[0]
+        try:
+            return int(expiry, 16) * 1000 < self._now_ms() + LINK_MARGIN_MS
+        except ValueError:
+            return False

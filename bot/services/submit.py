@@ -1,0 +1,142 @@
+"""QUEUED → SUBMITTING → RUNNING or UNCERTAIN: the one place where money leaves."""
+
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from bot.domain.errors import ProviderError, RequestError, SubmitLostError
+from bot.domain.jobs import Job, JobState
+from bot.domain.pacing import backoff_seconds, poll_wait_seconds
+from bot.domain.requests import Plan
+from bot.ports.books import Attempt, Books, Outcome, Transaction
+from bot.ports.outside import NotSentError, Provider, UnknownOutcomeError
+from bot.services.accounts import Accounts
+from bot.services.moves import end, move
+from bot.services.routing import Router
+from bot.services.sources import Sources
+
+INTENT_FRESH_MS = 5_000
+"""An intent older than this is not acted on: the process may have been paused, and another may own the job."""
+PLACE_WAIT_MS = 1_000
+
+log = structlog.get_logger(__name__)
+
+
+class Submitter:
+    """Writes the intent, hands the plan over once, writes what came of it."""
+
+    def __init__(
+        self, *, books: Books, router: Router, accounts: Accounts, sources: Sources, now_ms: Callable[[], int]
+    ) -> None:
+        self._books = books
+        self._router = router
+        self._accounts = accounts
+        self._sources = sources
+        self._now_ms = now_ms
+
+    async def step(self, job: Job) -> None:
+        """For QUEUED."""
+        plan = _planned(job)
+        try:
+            links = self._sources.links(plan, self._router.row(plan.provider))
+        except (RequestError, ProviderError) as error:
+            await self._end(job, error)
+            return
+        intent = await self._books.write(lambda tx: self._intend(tx, job))
+        if intent is not None:
+            job, account, attempt = intent
+            await self._hand_over(job, account, attempt, links)
+
+    async def resume(self, job: Job) -> None:
+        """For SUBMITTING found at a start: the POST may have left, so it is not repeated unless that is harmless."""
+        plan = _planned(job)
+        account = self._accounts.named(job.account or "")
+        if account is None or not account.capabilities.submits_repeatably:
+            await self._books.write(lambda tx: self._doubt(tx, job))
+            return
+        attempt = await self._books.write(lambda tx: tx.jobs.attempts(job.id)[-1])
+        await self._hand_over(job, account, attempt, self._sources.links(plan, account.capabilities))
+
+    async def give_up(self, job: Job) -> None:
+        """For UNCERTAIN past its deadline: released, and the possible cost booked as the operator's exposure."""
+        await self._books.write(lambda tx: self._abandon(tx, job))
+
+    def _intend(self, tx: Transaction, job: Job) -> tuple[Job, Provider, Attempt] | None:
+        plan, now_ms = _planned(job), self._now_ms()
+        account = self._accounts.free(tx, plan.provider)
+        if account is None:
+            tx.jobs.save(job.waiting(due_ms=now_ms + PLACE_WAIT_MS))
+            return None
+        attempt = Attempt(
+            job_id=job.id,
+            number=job.attempts + 1,
+            provider=plan.provider,
+            account=account.account,
+            intent_ms=now_ms,
+        )
+        tx.jobs.write_attempt(attempt)
+        changes = {"account": account.account, "attempts": attempt.number}
+        return move(tx, job, JobState.SUBMITTING, now_ms=now_ms, **changes), account, attempt
+
+    async def _hand_over(self, job: Job, account: Provider, attempt: Attempt, links: dict[str, str]) -> None:
+        self._accounts.took(account)
+        try:
+            self._check_fresh(attempt, account)
+            task_id = await account.submit(attempt_id=attempt.id, plan=_planned(job), links=links)
+        except NotSentError as fault:
+            log.warning("submit did not leave", reason=str(fault), **job.log_fields())
+            await self._books.write(partial(self._requeue, job=job, attempt=attempt, fault=fault))
+        except ProviderError as refusal:
+            await self._books.write(partial(self._reject, job=job, attempt=attempt, refusal=refusal))
+        except UnknownOutcomeError as fault:
+            log.warning("submit outcome unknown", reason=str(fault), **job.log_fields())
+            await self._books.write(lambda tx: self._doubt(tx, job))
+        else:
+            await self._books.write(lambda tx: self._accepted(tx, job, account, attempt, task_id))
+            log.info("job submitted", provider=account.account, task_id=task_id, **job.log_fields())
+
+    def _check_fresh(self, attempt: Attempt, account: Provider) -> None:
+        aged = self._now_ms() - attempt.intent_ms > INTENT_FRESH_MS
+        if aged and not account.capabilities.submits_repeatably:
+            raise NotSentError("the intent grew old before it could be acted on")
+
+    def _accepted(self, tx: Transaction, job: Job, account: Provider, attempt: Attempt, task_id: str) -> None:
+        now_ms = self._now_ms()
+        tx.jobs.write_attempt(attempt.became(Outcome.ACCEPTED, task_id=task_id))
+        wait = poll_wait_seconds(elapsed_seconds=0, typical_seconds=account.capabilities.typical_seconds)
+        due_ms = now_ms + round(wait * 1000)
+        move(tx, job, JobState.RUNNING, now_ms=now_ms, task_id=task_id, submitted_ms=now_ms, due_ms=due_ms)
+
+    def _requeue(self, tx: Transaction, job: Job, attempt: Attempt, fault: NotSentError) -> None:
+        now_ms = self._now_ms()
+        tx.jobs.write_attempt(attempt.became(Outcome.NOT_SENT))
+        wait = fault.retry_after_seconds or backoff_seconds(attempt.number - 1)
+        move(tx, job, JobState.QUEUED, now_ms=now_ms, account=None, due_ms=now_ms + round(wait * 1000))
+
+    def _reject(self, tx: Transaction, job: Job, attempt: Attempt, refusal: ProviderError) -> None:
+        tx.jobs.write_attempt(attempt.became(Outcome.REJECTED))
+        end(tx, job, JobState.FAILED, refusal, now_ms=self._now_ms())
+
+    def _doubt(self, tx: Transaction, job: Job) -> None:
+        now_ms = self._now_ms()
+        deadline_ms = self._deadline_seconds(job) * 1000
+        move(tx, job, JobState.UNCERTAIN, now_ms=now_ms, submitted_ms=now_ms, due_ms=now_ms + deadline_ms)
+
+    def _abandon(self, tx: Transaction, job: Job) -> None:
+        title = self._router.row(_planned(job).provider).title
+        for attempt in tx.jobs.attempts(job.id)[-1:]:
+            tx.jobs.write_attempt(attempt.became(Outcome.ABANDONED, exposure_micros=job.quote_micros or 0))
+        end(tx, job, JobState.ABANDONED, SubmitLostError(provider=title), now_ms=self._now_ms())
+
+    async def _end(self, job: Job, error: RequestError | ProviderError) -> None:
+        await self._books.write(lambda tx: end(tx, job, JobState.FAILED, error, now_ms=self._now_ms()))
+
+    def _deadline_seconds(self, job: Job) -> int:
+        return self._router.row(_planned(job).provider).deadline_seconds
+
+
+def _planned(job: Job) -> Plan:
+    if job.plan is None:
+        raise ValueError(f"job {job.id} is {job.state} without a plan")
+    return job.plan

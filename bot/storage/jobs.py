@@ -1,0 +1,224 @@
+"""Jobs, their attempts and their history."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pydantic import TypeAdapter
+
+from bot.domain.jobs import HOLDING, Job, JobState, Target, TargetKind
+from bot.domain.requests import Plan, Request
+from bot.ports.books import Attempt, Outcome, StaleJobError
+
+_TARGET: TypeAdapter[Target] = TypeAdapter(Target)
+_REQUEST = TypeAdapter(Request)
+_PLAN = TypeAdapter(Plan)
+_ROLE_IDS: TypeAdapter[tuple[int, ...]] = TypeAdapter(tuple[int, ...])
+
+_ADD = """
+INSERT INTO job (
+    id, guild_id, member_id, role_ids, target_kind, target, request, state, is_open, created_ms, due_ms, since_ms,
+    fence, tries, attempts, plan, provider, quote_micros, cost_micros, account, task_id, submitted_ms, result,
+    progress, cancel_asked, thread_id, clip_path, clip_bytes, channel_id, message_id, error_code, error_text
+) VALUES (
+    :id, :guild_id, :member_id, :role_ids, :target_kind, :target, :request, :state, :is_open, :created_ms, :due_ms,
+    :since_ms, :fence, :tries, :attempts, :plan, :provider, :quote_micros, :cost_micros, :account, :task_id,
+    :submitted_ms, :result, :progress, :cancel_asked, :thread_id, :clip_path, :clip_bytes, :channel_id, :message_id,
+    :error_code, :error_text
+) ON CONFLICT (id) DO NOTHING
+"""
+# A wish to cancel that came during the step must not wait for the appointment that the step makes.
+_SAVE = """
+UPDATE job SET
+    guild_id = :guild_id, member_id = :member_id, role_ids = :role_ids, target_kind = :target_kind, target = :target,
+    request = :request, state = :state, is_open = :is_open, created_ms = :created_ms,
+    due_ms = CASE WHEN cancel_asked > :cancel_asked THEN MIN(:due_ms, :since_ms) ELSE :due_ms END,
+    since_ms = :since_ms, fence = fence + 1, tries = :tries, attempts = :attempts, plan = :plan, provider = :provider,
+    quote_micros = :quote_micros, cost_micros = :cost_micros, account = :account, task_id = :task_id,
+    submitted_ms = :submitted_ms, result = :result, progress = :progress, clip_path = :clip_path,
+    clip_bytes = :clip_bytes, channel_id = :channel_id, message_id = :message_id, error_code = :error_code,
+    error_text = :error_text
+WHERE id = :id AND fence = :fence
+RETURNING fence, due_ms, cancel_asked, thread_id
+"""
+_DUE = """
+SELECT * FROM job
+WHERE is_open = 1 AND due_ms <= ? AND state IN (SELECT value FROM json_each(?))
+    AND target_kind IN (SELECT value FROM json_each(?))
+ORDER BY due_ms, id LIMIT ?
+"""
+_NEXT_DUE = """
+SELECT due_ms FROM job
+WHERE is_open = 1 AND target_kind IN (SELECT value FROM json_each(?)) AND id NOT IN (SELECT value FROM json_each(?))
+ORDER BY due_ms LIMIT 1
+"""
+
+
+class UnbalancedJobError(AssertionError):
+    """A job's state and its holds contradict each other: our own bug, and the transaction must not stand."""
+
+
+class SqliteJobs:
+    """The statements on jobs, inside one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def add(self, job: Job) -> Job:
+        added = self._connection.execute(_ADD, _values(job)).rowcount
+        if added:
+            self._note(job, before=None)
+            return job
+        return self._known(job.id)
+
+    def get(self, job_id: int) -> Job | None:
+        row = self._connection.execute("SELECT * FROM job WHERE id = ?", (job_id,)).fetchone()
+        return None if row is None else job_of(row)
+
+    def save(self, job: Job) -> Job:
+        before = self._connection.execute("SELECT state FROM job WHERE id = ?", (job.id,)).fetchone()
+        # Fetched whole: an unfinished RETURNING would keep the statement, and so the transaction, open.
+        saved = self._connection.execute(_SAVE, _values(job)).fetchall()
+        if not saved:
+            raise StaleJobError(f"job {job.id} is not as it was at save {job.fence}")
+        self._check_holds(job)
+        if before["state"] != job.state:
+            self._note(job, before=before["state"])
+        fence, due_ms, cancel_asked, thread_id = saved[0]
+        return replace(job, fence=fence, due_ms=due_ms, cancel_asked=bool(cancel_asked), thread_id=thread_id)
+
+    def place(self, job_id: int, *, thread_id: int) -> None:
+        self._connection.execute("UPDATE job SET thread_id = ? WHERE id = ?", (thread_id, job_id))
+
+    def ask_cancel(self, job_id: int) -> None:
+        self._connection.execute(
+            "UPDATE job SET cancel_asked = 1, due_ms = MIN(due_ms, since_ms) WHERE id = ? AND is_open = 1", (job_id,)
+        )
+
+    def due(self, *, states: frozenset[JobState], targets: frozenset[TargetKind], now_ms: int, limit: int) -> list[Job]:
+        rows = self._connection.execute(_DUE, (now_ms, _listed(states), _listed(targets), limit))
+        return [job_of(row) for row in rows]
+
+    def next_due_ms(self, *, targets: frozenset[TargetKind], leaving_out: frozenset[int]) -> int | None:
+        row = self._connection.execute(_NEXT_DUE, (_listed(targets), _listed(leaving_out))).fetchone()
+        return None if row is None else int(row[0])
+
+    def count(self, *, account: str, states: frozenset[JobState]) -> int:
+        row = self._connection.execute(
+            "SELECT COUNT(*) FROM job WHERE account = ? AND state IN (SELECT value FROM json_each(?))",
+            (account, _listed(states)),
+        ).fetchone()
+        return int(row[0])
+
+    def open_of(self, *, guild_id: int | None, member_id: str) -> list[Job]:
+        rows = self._connection.execute(
+            "SELECT * FROM job WHERE member_id = ? AND guild_id IS ? AND is_open = 1 ORDER BY id", (member_id, guild_id)
+        )
+        return [job_of(row) for row in rows]
+
+    def all_open(self) -> list[Job]:
+        return [job_of(row) for row in self._connection.execute("SELECT * FROM job WHERE is_open = 1 ORDER BY due_ms")]
+
+    def write_attempt(self, attempt: Attempt) -> None:
+        self._connection.execute(
+            "INSERT INTO attempt (job_id, number, provider, account, intent_ms, outcome, task_id, exposure_micros) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job_id, number) DO UPDATE SET "
+            "outcome = excluded.outcome, task_id = excluded.task_id, exposure_micros = excluded.exposure_micros",
+            (
+                attempt.job_id,
+                attempt.number,
+                attempt.provider,
+                attempt.account,
+                attempt.intent_ms,
+                attempt.outcome.value,
+                attempt.task_id,
+                attempt.exposure_micros,
+            ),
+        )
+
+    def attempts(self, job_id: int) -> list[Attempt]:
+        rows = self._connection.execute("SELECT * FROM attempt WHERE job_id = ? ORDER BY number", (job_id,))
+        return [Attempt(**{**dict(row), "outcome": Outcome(row["outcome"])}) for row in rows]
+
+    def _known(self, job_id: int) -> Job:
+        job = self.get(job_id)
+        if job is None:
+            raise LookupError(f"job {job_id} vanished within its transaction")
+        return job
+
+    def _check_holds(self, job: Job) -> None:
+        """A job holds money exactly in the states between hold and end; said here, because every move comes by."""
+        held = self._connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM reservation WHERE job_id = ? AND state = 'held')", (job.id,)
+        ).fetchone()[0]
+        if bool(held) != (job.state in HOLDING):
+            raise UnbalancedJobError(f"job {job.id} is {job.state} and {'holds' if held else 'holds no'} money")
+
+    def _note(self, job: Job, *, before: str | None) -> None:
+        self._connection.execute(
+            "INSERT INTO event (job_id, from_state, to_state, at_ms, error_code) VALUES (?, ?, ?, ?, ?)",
+            (job.id, before, job.state.value, job.since_ms, job.error_code),
+        )
+
+
+def job_of(row: sqlite3.Row) -> Job:
+    plan = row["plan"]
+    fields = {name: row[name] for name in _PLAIN}
+    return Job(
+        **fields,
+        role_ids=_ROLE_IDS.validate_json(row["role_ids"]),
+        target=_TARGET.validate_json(row["target"]),
+        request=_REQUEST.validate_json(row["request"]),
+        state=JobState(row["state"]),
+        plan=None if plan is None else _PLAN.validate_json(plan),
+        cancel_asked=bool(row["cancel_asked"]),
+    )
+
+
+_PLAIN = (
+    "id",
+    "guild_id",
+    "member_id",
+    "created_ms",
+    "due_ms",
+    "since_ms",
+    "fence",
+    "tries",
+    "attempts",
+    "quote_micros",
+    "cost_micros",
+    "account",
+    "task_id",
+    "submitted_ms",
+    "result",
+    "progress",
+    "thread_id",
+    "clip_path",
+    "clip_bytes",
+    "channel_id",
+    "message_id",
+    "error_code",
+    "error_text",
+)
+"""Fields that are a column as they are."""
+
+
+def _values(job: Job) -> dict[str, object]:
+    plain = {name: getattr(job, name) for name in _PLAIN}
+    return plain | {
+        "role_ids": _ROLE_IDS.dump_json(job.role_ids).decode(),
+        "target_kind": job.target.kind.value,
+        "target": _TARGET.dump_json(job.target).decode(),
+        "request": _REQUEST.dump_json(job.request).decode(),
+        "state": job.state.value,
+        "is_open": int(job.is_open),
+        "plan": None if job.plan is None else _PLAN.dump_json(job.plan).decode(),
+        "provider": None if job.plan is None else job.plan.provider,
+        "cancel_asked": int(job.cancel_asked),
+    }
+
+
+def _listed(values: Iterable[object]) -> str:
+    """A set as one parameter, for `json_each`."""
+    return json.dumps(sorted(values, key=str))

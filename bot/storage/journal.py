@@ -1,0 +1,127 @@
+"""The journal: transfers are only ever added, each hashed together with the one before."""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+
+from bot.domain.quota import Unit
+
+LIMITS = {Unit.USD: 1, Unit.SECONDS: 3, Unit.CLIPS: 5}
+"""The balances that grants come from, as the first migration made them."""
+JOBS = {Unit.USD: 2, Unit.SECONDS: 4, Unit.CLIPS: 6}
+"""The balances that what is used goes to."""
+HOUSE = "house"
+FIRST_CHAIN = b""
+_HASH_BYTES = 16
+
+
+class Kind(StrEnum):
+    """What a transfer does."""
+
+    GRANT = "grant"
+    HOLD = "hold"
+    CHARGE = "charge"
+    RELEASE = "release"
+    REFUND = "refund"
+    ADJUST = "adjust"
+    LOSS = "loss"
+
+
+class Reason(StrEnum):
+    """Why, where the kind does not say it."""
+
+    LIMIT = "limit"
+    """The limit is another one now."""
+    UNLIMITED = "no limit"
+    """There is no limit any more."""
+    USED = "used before"
+    """What the owner used in this window before the balance was opened."""
+    HELD = "held before"
+    """What was held in this window before the balance was opened; never refused."""
+
+
+class TransferConflictError(AssertionError):
+    """One id, two bodies: our own bug, and the transaction must not stand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """One movement from a balance (`debit`) to another (`credit`). The same `id` twice is the same movement once."""
+
+    id: str
+    kind: Kind
+    debit: int
+    credit: int
+    amount: int
+    hold: int | None = None
+    job_id: int | None = None
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Who and when; `actor` is an opaque owner id."""
+
+    actor: str
+    at_ms: int
+
+
+class Journal:
+    """Adds transfers, inside one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def book(self, transfer: Transfer, cause: Cause) -> int:
+        """Add a transfer and return its place; one that is there already is left alone."""
+        last, chain = self._last()
+        body = (
+            transfer.kind.value,
+            transfer.debit,
+            transfer.credit,
+            transfer.amount,
+            transfer.hold,
+            transfer.job_id,
+            None if transfer.reason is None else transfer.reason.value,
+        )
+        row = (last + 1, transfer.id, body_hash(body), *body, cause.actor, cause.at_ms)
+        added = self._connection.execute(
+            "INSERT INTO transfer (seq, id, body_hash, kind, debit, credit, amount, hold, job_id, reason, actor, "
+            "at_ms, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+            (*row, chained(chain, row)),
+        ).rowcount
+        return last + 1 if added else self._known(transfer.id, body_hash(body))
+
+    def has(self, transfer_id: str) -> bool:
+        row = self._connection.execute("SELECT 1 FROM transfer WHERE id = ?", (transfer_id,)).fetchone()
+        return row is not None
+
+    def next_seq(self) -> int:
+        return self._last()[0] + 1
+
+    def _last(self) -> tuple[int, bytes]:
+        row = self._connection.execute("SELECT seq, chain FROM transfer ORDER BY seq DESC LIMIT 1").fetchone()
+        return (0, FIRST_CHAIN) if row is None else (row[0], row[1])
+
+    def _known(self, transfer_id: str, wanted: bytes) -> int:
+        seq, found = self._connection.execute(
+            "SELECT seq, body_hash FROM transfer WHERE id = ?", (transfer_id,)
+        ).fetchone()
+        if found != wanted:
+            raise TransferConflictError(f"transfer {transfer_id} is booked already with another body")
+        return int(seq)
+
+
+def body_hash(body: Iterable[object]) -> bytes:
+    """Of everything but who and when: the same movement asked for again later is the same."""
+    return blake2b(_bytes(body), digest_size=_HASH_BYTES).digest()
+
+
+def chained(chain: bytes, row: Iterable[object]) -> bytes:
+    return blake2b(chain + _bytes(row), digest_size=_HASH_BYTES).digest()
+
+
+def _bytes(values: Iterable[object]) -> bytes:
+    return repr(tuple(values)).encode()

@@ -1,0 +1,121 @@
+"""Read-only answers for display; nothing is decided on them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from bot.domain.jobs import Job, JobState
+from bot.storage.jobs import job_of
+from bot.storage.journal import HOUSE
+from bot.storage.sqlite import (
+    BUSY_SECONDS_MAX,
+    READER_PRAGMAS,
+    check_readable,
+    database_path,
+    faults_told,
+    read_only_uri,
+)
+
+Line = dict[str, str | int | None]
+"""One line of a listing, ready for CSV or JSON. Ids of Discord are integers here."""
+
+_AHEAD = """
+SELECT COUNT(*) FROM job
+WHERE state = 'QUEUED' AND provider = ? AND (since_ms < ? OR (since_ms = ? AND id < ?))
+"""
+_LISTING = """
+SELECT id, guild_id, member_id, state, provider, task_id, attempts, quote_micros, cost_micros, thread_id, channel_id,
+    message_id, error_code, created_ms
+FROM job ORDER BY id DESC LIMIT ?
+"""
+_BALANCES = """
+SELECT owner.kind AS owner, NULLIF(owner.guild_id, 0) AS guild_id, NULLIF(owner.member_id, '') AS member_id,
+    balance.unit, balance.period, balance.name, balance.limited, balance.granted, balance.spent, balance.held
+FROM balance LEFT JOIN owner ON owner.id = balance.owner
+WHERE balance.owner <> ? ORDER BY owner.kind, owner.guild_id, owner.member_id, balance.unit, balance.starts_ms
+"""
+# Of the two sides of a transfer one is always the house's; the other is the balance it is about.
+_JOURNAL = """
+SELECT transfer.seq, transfer.at_ms, owner.kind AS owner, NULLIF(owner.guild_id, 0) AS guild_id,
+    NULLIF(owner.member_id, '') AS member_id, balance.unit, balance.period, balance.name, transfer.kind,
+    CASE WHEN transfer.credit = balance.id THEN 'in' ELSE 'out' END AS direction, transfer.amount, transfer.job_id,
+    transfer.reason, actor.member_id AS actor
+FROM transfer
+JOIN balance ON balance.id IN (transfer.debit, transfer.credit) AND balance.owner <> ?
+LEFT JOIN owner ON owner.id = balance.owner
+LEFT JOIN owner AS actor ON actor.id = transfer.actor
+ORDER BY transfer.seq
+"""
+
+
+class SqliteViews:
+    """One SELECT a call, over a connection that cannot write."""
+
+    def __init__(self, *, connection: aiosqlite.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    async def job(self, job_id: int) -> Job | None:
+        jobs = await self._jobs("SELECT * FROM job WHERE id = ?", job_id)
+        return jobs[0] if jobs else None
+
+    async def jobs_of(self, *, guild_id: int | None, member_id: str, limit: int) -> list[Job]:
+        return await self._jobs(
+            "SELECT * FROM job WHERE member_id = ? AND guild_id IS ? ORDER BY id DESC LIMIT ?",
+            member_id,
+            guild_id,
+            limit,
+        )
+
+    async def all_jobs(self, *, limit: int) -> list[Job]:
+        """The newest first."""
+        return await self._jobs("SELECT * FROM job ORDER BY id DESC LIMIT ?", limit)
+
+    async def ahead_of(self, job: Job) -> int:
+        if job.state is not JobState.QUEUED or job.plan is None:
+            return 0
+        rows = await self._rows(_AHEAD, job.plan.provider, job.since_ms, job.since_ms, job.id)
+        return int(rows[0][0])
+
+    async def listing(self, *, limit: int) -> list[Line]:
+        """Jobs as `jobs --json` shows them, the newest first, without reading a request."""
+        return [dict(row) for row in await self._rows(_LISTING, limit)]
+
+    async def balances(self) -> list[Line]:
+        return [dict(row) for row in await self._rows(_BALANCES, HOUSE)]
+
+    async def journal(self) -> AsyncIterator[Line]:
+        """Every transfer in order, read in pieces; one whose owner was deleted has no name."""
+        with faults_told(self._path):
+            async with self._connection.execute(_JOURNAL, (HOUSE,)) as rows:
+                async for row in rows:
+                    yield dict(row)
+
+    async def _jobs(self, statement: str, *values: object) -> list[Job]:
+        return [job_of(row) for row in await self._rows(statement, *values)]
+
+    async def _rows(self, statement: str, *values: object) -> list[Any]:  # Any: aiosqlite's rows are untyped
+        with faults_told(self._path):
+            return list(await self._connection.execute_fetchall(statement, values))
+
+
+@asynccontextmanager
+async def open_views(data_dir: Path) -> AsyncIterator[SqliteViews]:
+    """Look at the database, beside a running bot or without one; takes no lock. Raises DatabaseError."""
+    path = database_path(data_dir)
+    check_readable(path)
+    with faults_told(path):
+        connection = await aiosqlite.connect(
+            read_only_uri(path), uri=True, timeout=BUSY_SECONDS_MAX, isolation_level=None
+        )
+    # An aiosqlite connection left open keeps the process from ending.
+    try:
+        connection.row_factory = aiosqlite.Row
+        for pragma in READER_PRAGMAS:
+            await connection.execute(pragma)
+        yield SqliteViews(connection=connection, path=path)
+    finally:
+        await connection.close()

@@ -1,0 +1,96 @@
+"""The web room: signed links to stored references, and health."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+from aiohttp import web
+
+from bot.domain.links import LinkError, verify
+
+CONTENT_TYPES = {
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "bmp": "image/bmp",
+    "tiff": "image/tiff",
+    "gif": "image/gif",
+    "mp4": "video/mp4",
+    "mov": "video/quicktime",
+    "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+}
+"""By MediaInfo's names of formats."""
+
+KEEP_ALIVE_SECONDS = 15.0
+SHUTDOWN_SECONDS = 5.0
+
+
+class StoredFiles(Protocol):
+    """Where a reference lies on disk, by its content hash."""
+
+    def stored_path(self, *, sha256: str) -> Path: ...
+
+
+def make_app(
+    *, files: StoredFiles, secret: bytes, now_ms: Callable[[], int], healthy: Callable[[], bool]
+) -> web.Application:
+    doors = _Doors(files=files, secret=secret, now_ms=now_ms, healthy=healthy)
+    app = web.Application()
+    app.router.add_get("/files/{token}/{name}", doors.file)
+    app.router.add_get("/healthz", doors.health)
+    app.router.add_route("*", "/{rest:.*}", doors.nothing)
+    return app
+
+
+@asynccontextmanager
+async def serving(app: web.Application, *, host: str, port: int) -> AsyncIterator[int]:
+    """Serves the app and yields its port. No access log: a token in it would open a file for whoever reads it."""
+    runner = web.AppRunner(
+        app, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+class _Doors:
+    def __init__(
+        self, *, files: StoredFiles, secret: bytes, now_ms: Callable[[], int], healthy: Callable[[], bool]
+    ) -> None:
+        self._files = files
+        self._secret = secret
+        self._now_ms = now_ms
+        self._healthy = healthy
+
+    async def file(self, request: web.Request) -> web.StreamResponse:
+        """Forged, expired and unknown look the same from outside."""
+        path = self._path(request.match_info["token"], request.match_info["name"])
+        content_type = CONTENT_TYPES.get(request.match_info["name"].rpartition(".")[2])
+        if path is None or content_type is None:
+            return await self.nothing(request)
+        headers = {
+            "Content-Type": content_type,
+            "Cache-Control": "private, no-store",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return web.FileResponse(path, headers=headers)
+
+    async def health(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok") if self._healthy() else web.Response(status=503, text="not ok")
+
+    async def nothing(self, _: web.Request) -> web.Response:
+        return web.Response(status=404)
+
+    def _path(self, token: str, name: str) -> Path | None:
+        try:
+            signed = verify(self._secret, token, self._now_ms())
+        except LinkError:
+            return None
+        path = self._files.stored_path(sha256=signed.partition(".")[0])
+        return path if signed == name and path.is_file() else None

@@ -1,0 +1,320 @@
+"""The one place where concrete classes meet: builds every object once, in order, and closes what must be closed."""
+
+import asyncio
+import secrets
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
+
+import structlog
+from aiohttp import web
+
+from bot.client import DailiesBot, Services, point_library
+from bot.delivery.posting import DiscordDelivery
+from bot.delivery.targets import ByTarget
+from bot.delivery.terminal import FileDelivery
+from bot.delivery.whispers import Whispers
+from bot.domain.capabilities import Capabilities
+from bot.domain.errors import SettingsError
+from bot.domain.jobs import JobState
+from bot.domain.links import SignedLinks
+from bot.domain.quota import MICROS, Caps
+from bot.domain.references import ReferenceRules, StoredReference, check_declared
+from bot.domain.requests import SEED_MAX, Plan, Request
+from bot.media.child import run_limited
+from bot.media.library import Library
+from bot.ports.books import Books, Views
+from bot.ports.outside import Delivery, Media, Provider, WireRequest
+from bot.providers.animatic import CAPABILITIES as ANIMATIC
+from bot.providers.animatic.provider import Animatic
+from bot.providers.http import Clients, make_client, open_clients
+from bot.providers.unifically import BASE_URL as UNIFICALLY_BASE
+from bot.providers.unifically import CAPABILITIES as UNIFICALLY
+from bot.providers.unifically import Unifically
+from bot.services.accounts import Accounts
+from bot.services.bell import Bell
+from bot.services.collect import Collector
+from bot.services.desk import JobDesk
+from bot.services.finish import Finisher
+from bot.services.intake import Intake
+from bot.services.routing import Router
+from bot.services.runner import Lane, Runner
+from bot.services.sources import Sources
+from bot.services.submit import Submitter
+from bot.services.tell import Teller
+from bot.services.watch import Watcher
+from bot.settings import Settings
+from bot.storage.books import open_books
+from bot.storage.views import open_views
+from bot.web.app import make_app, serving
+
+ROWS: Mapping[str, Capabilities] = {"animatic": ANIMATIC, "unifically": UNIFICALLY}
+LINK_SECRET_BYTES = 32
+PLACEHOLDER = "https://placeholder.invalid/files"
+"""What a dry run shows where a provider would get a link."""
+
+log = structlog.get_logger(__name__)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def mint_job_id(time_ms: int) -> int:
+    """A snowflake for the command line: Discord's own shape (docs.discord.com, reference), the low bits random."""
+    return ((time_ms - 1_420_070_400_000) << 22) | secrets.randbits(22)
+
+
+def rows(settings: Settings) -> dict[str, Capabilities]:
+    """Every known provider's row with the operator's limits on it."""
+    return {name: _adjusted(row, settings) for name, row in ROWS.items()}
+
+
+def router_for(settings: Settings) -> Router:
+    return Router(rows=rows(settings), order=settings.order, draw_seed=lambda: secrets.randbelow(SEED_MAX))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What the bot and the command line have in common; `runner_for` makes the loop for a delivery."""
+
+    settings: Settings
+    books: Books
+    views: Views
+    media: Library
+    router: Router
+    accounts: Accounts
+    sources: Sources
+    bell: Bell
+    intake: Intake
+    desk: JobDesk
+    link_secret: bytes
+
+    def runner_for(self, delivery: Delivery) -> Runner:
+        lanes = _lanes(self, delivery)
+        teller = Teller(books=self.books, delivery=delivery, now_ms=now_ms)
+        return Runner(books=self.books, lanes=lanes, teller=teller, delivery=delivery, bell=self.bell, now_ms=now_ms)
+
+    @asynccontextmanager
+    async def serving_web(self, healthy: Callable[[], bool]) -> AsyncIterator[None]:
+        app: web.Application = make_app(files=self.media, secret=self.link_secret, now_ms=now_ms, healthy=healthy)
+        async with serving(app, host=self.settings.web_host, port=self.settings.web_port):
+            yield
+
+
+@asynccontextmanager
+async def open_workshop(settings: Settings, *, extra: Sequence[str] = ()) -> AsyncIterator[Workshop]:
+    """Owns the data directory until it is closed. `extra` names providers beside the enabled ones.
+
+    Raises AlreadyRunningError, DatabaseError, SettingsError.
+    """
+    folder = settings.data_dir.resolve()
+    async with AsyncExitStack() as stack:
+        books = await stack.enter_async_context(open_books(folder))
+        views = await stack.enter_async_context(open_views(folder))
+        clients = await stack.enter_async_context(open_clients())
+        bell = Bell()
+        library = await open_library(settings, stack)
+        await library.tidy()
+        secret = _link_secret(folder / "link.key")
+        providers = await _providers(settings, [*settings.order, *extra], clients, library, bell, stack)
+        router = router_for(settings)
+        sources = Sources(signed=_signer(settings, secret, library), now_ms=now_ms)
+        intake = Intake(books=books, bell=bell, now_ms=now_ms, rules=ReferenceRules())
+        yield Workshop(
+            settings=settings,
+            books=books,
+            views=views,
+            media=library,
+            router=router,
+            accounts=Accounts(providers=providers, now_ms=now_ms),
+            sources=sources,
+            bell=bell,
+            intake=intake,
+            desk=JobDesk(books=books, views=views, router=router, bell=bell, now_ms=now_ms),
+            link_secret=secret,
+        )
+
+
+async def open_library(settings: Settings, stack: AsyncExitStack) -> Library:
+    folder = settings.data_dir.resolve()
+    return Library(
+        folder=folder,
+        made_folder=folder / "animatic",
+        client=await stack.enter_async_context(make_client()),
+        cdn_hosts=settings.cdn_hosts,
+        rules=ReferenceRules(),
+    )
+
+
+async def dry_run(settings: Settings, request: Request) -> tuple[Plan, int, WireRequest]:
+    """Plan, price and exact request; copies go to a folder that is removed, and nothing is sent. Needs no key."""
+    with tempfile.TemporaryDirectory(prefix="dailies-dry-run-") as folder:
+        async with AsyncExitStack() as stack:
+            scratch = settings.model_copy(update={"data_dir": Path(folder)})
+            library = await open_library(scratch, stack)
+            router = router_for(settings)
+            check_declared(request.references, ReferenceRules())
+            router.preview(request)
+            stored = [await library.copy(reference=reference) for reference in request.references]
+            plan = router.plan(request, stored)
+            links = {one.sha256: f"{PLACEHOLDER}/{quote(one.name)}" for one in plan.references}
+            return plan, router.quote(plan), _describe(scratch, plan, links)
+
+
+def _describe(settings: Settings, plan: Plan, links: dict[str, str]) -> WireRequest:
+    if plan.provider == "animatic":
+        return describe_animatic(plan)
+    given = settings.provider(plan.provider)
+    return describe_unifically(plan, links, base_urls=given.base_urls or [UNIFICALLY_BASE])
+
+
+async def run_bot(settings: Settings) -> None:
+    """The whole bot, until it is cancelled or Discord's connection ends for good."""
+    async with open_workshop(settings) as workshop:
+        await serve_discord(workshop)
+
+
+async def serve_discord(workshop: Workshop) -> None:
+    """Client, runner and web over an open workshop. Raises SettingsError without a token."""
+    settings = workshop.settings
+    if settings.discord_token is None:
+        raise SettingsError(faults="DAILIES_DISCORD_TOKEN: is not set; copy it from Discord's developer page")
+    if settings.discord_api_url and settings.discord_gateway_url:
+        point_library(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
+    async with bot_of(workshop) as client:
+        runner = workshop.runner_for(_discord_delivery(workshop, client))
+        async with workshop.serving_web(client.is_ready), asyncio.TaskGroup() as group:
+            await client.login(settings.discord_token.get_secret_value())
+            running = group.create_task(runner.run())
+            await client.connect()
+            running.cancel()
+
+
+@asynccontextmanager
+async def bot_of(workshop: Workshop) -> AsyncIterator[DailiesBot]:
+    async with DailiesBot(synced_path=workshop.settings.data_dir / "commands.sha256") as client:
+        whispers = Whispers(now_ms=now_ms)
+        client.provide(Services(intake=workshop.intake, desk=workshop.desk, whispers=whispers))
+        yield client
+
+
+def _discord_delivery(workshop: Workshop, client: DailiesBot) -> Delivery:
+    on_discord = DiscordDelivery(client=client, views=workshop.views, whispers=client.provided.whispers, now_ms=now_ms)
+    return ByTarget([on_discord, FileDelivery(say=lambda job: log.info("stage", **job.log_fields()))])
+
+
+def _lanes(workshop: Workshop, delivery: Delivery) -> list[Lane]:
+    settings, books, accounts = workshop.settings, workshop.books, workshop.accounts
+    caps = Caps(
+        guild_month_micros=int(settings.default_guild_budget_usd * MICROS),
+        operator_day_micros=int(settings.operator_day_cap_usd * MICROS),
+    )
+    collector = Collector(
+        books=books,
+        media=workshop.media,
+        router=workshop.router,
+        sources=workshop.sources,
+        caps=caps,
+        now_ms=now_ms,
+    )
+    submitter = Submitter(
+        books=books, router=workshop.router, accounts=accounts, sources=workshop.sources, now_ms=now_ms
+    )
+    watcher = Watcher(books=books, accounts=accounts, now_ms=now_ms)
+    finisher = Finisher(
+        books=books,
+        accounts=accounts,
+        router=workshop.router,
+        media=workshop.media,
+        delivery=delivery,
+        now_ms=now_ms,
+    )
+    submits = {
+        JobState.QUEUED: submitter.step,
+        JobState.SUBMITTING: submitter.resume,
+        JobState.UNCERTAIN: submitter.give_up,
+    }
+    return [
+        Lane(name="collect", steps={JobState.COLLECTING: collector.step}, limit=4, seconds_max=600),
+        Lane(name="submit", steps=submits, limit=8, seconds_max=60),
+        Lane(name="poll", steps={JobState.RUNNING: watcher.step}, limit=8, seconds_max=60),
+        Lane(name="transfer", steps={JobState.FETCHING: finisher.fetch}, limit=4, seconds_max=900),
+        Lane(name="post", steps={JobState.POSTING: finisher.post}, limit=4, seconds_max=600),
+    ]
+
+
+async def _providers(
+    settings: Settings, names: Sequence[str], clients: Clients, media: Media, bell: Bell, stack: AsyncExitStack
+) -> dict[str, list[Provider]]:
+    made: dict[str, list[Provider]] = {}
+    for name in dict.fromkeys(names):
+        if name == "animatic":
+            folder = settings.data_dir.resolve() / "animatic"
+            animatic = Animatic(
+                folder=folder,
+                stored_path=lambda sha256: media.stored_path(sha256=sha256),
+                run=run_limited,
+                ring=lambda _task: bell.ring(),
+                capabilities=_adjusted(ANIMATIC, settings),
+            )
+            made[name] = [await stack.enter_async_context(animatic)]
+        else:
+            made[name] = list(_paid_accounts(settings, name, clients))
+    return made
+
+
+def _paid_accounts(settings: Settings, name: str, clients: Clients) -> list[Provider]:
+    """One account per key. Raises SettingsError where there is none."""
+    given = settings.provider(name)
+    variable = f"DAILIES_PROVIDERS__{name.upper()}__API_KEY"
+    if not given.keys:
+        raise SettingsError(faults=f"{variable}: is not set; {ROWS[name].title} needs a key")
+    try:
+        return [
+            Unifically(
+                clients=clients,
+                base_urls=given.base_urls or [UNIFICALLY_BASE],
+                api_key=key,
+                account=f"{name}#{number}",
+                capabilities=_adjusted(ROWS[name], settings),
+            )
+            for number, key in enumerate(given.keys, start=1)
+        ]
+    except ValueError as error:
+        raise SettingsError(faults=f"{variable}: {error}") from None
+
+
+def _adjusted(row: Capabilities, settings: Settings) -> Capabilities:
+    given = settings.provider(row.provider)
+    return replace(
+        row,
+        max_concurrent=given.max_concurrent or row.max_concurrent,
+        requests_per_second=given.requests_per_second or row.requests_per_second,
+        typical_seconds=given.typical_seconds or row.typical_seconds,
+        deadline_seconds=given.deadline_seconds or row.deadline_seconds,
+    )
+
+
+def _signer(settings: Settings, secret: bytes, media: Media) -> Callable[[StoredReference], str] | None:
+    if settings.public_url is None:
+        return None
+    links = SignedLinks(public_url=settings.public_url, secret=secret, now_ms=now_ms)
+
+    def signed(one: StoredReference) -> str:
+        extension = media.stored_path(sha256=one.sha256).suffix.removeprefix(".")
+        return links.link_for(sha256=one.sha256, extension=extension)
+
+    return signed
+
+
+def _link_secret(path: Path) -> bytes:
+    """Made once per data directory, readable by its owner only; links stay good over a restart."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_bytes(secrets.token_bytes(LINK_SECRET_BYTES))
+    return path.read_bytes()

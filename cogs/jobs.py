@@ -1,0 +1,66 @@
+"""`/jobs` and `/cancel`: what became of mine, and stopping one."""
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.client import DailiesBot, answer_error
+from bot.delivery import words
+from bot.domain.errors import BotError, JobUnknownError
+from bot.services.desk import CancelAnswer, JobDesk
+
+ANSWERS = {
+    CancelAnswer.CANCELLED: "Cancelled. Nothing was charged.",
+    CancelAnswer.ASKED: (
+        "It was handed over already. If the provider stops it, nothing is charged; if not, the clip still comes and "
+        "is charged as shown."
+    ),
+    CancelAnswer.TOO_LATE: "It is too late to cancel that one: its clip is finished or it has ended.",
+}
+CHOICE_CHARS = 100
+
+
+class Jobs(commands.Cog):
+    """A member's own jobs."""
+
+    def __init__(self, *, desk: JobDesk) -> None:
+        self._desk = desk
+
+    @app_commands.command(description="Your latest clips here, with their state and cost.")
+    async def jobs(self, interaction: discord.Interaction) -> None:
+        await interaction.response.defer(ephemeral=True)
+        mine = await self._desk.mine(guild_id=interaction.guild_id, member_id=str(interaction.user.id))
+        lines = [words.line(job) for job in mine]
+        text = "\n".join(lines) if lines else "You have made no clips here yet. Try `/generate`."
+        await interaction.edit_original_response(content=text)
+
+    @app_commands.command(description="Stop one of your clips.")
+    @app_commands.describe(job="Which one")
+    async def cancel(self, interaction: discord.Interaction, job: str) -> None:
+        if not job.isdecimal():
+            raise JobUnknownError(job=job[:CHOICE_CHARS])
+        await self._cancel(interaction, int(job))
+
+    @cancel.autocomplete("job")
+    async def _open_jobs(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        mine = await self._desk.mine(guild_id=interaction.guild_id, member_id=str(interaction.user.id))
+        wanted = [job for job in mine if job.is_open and typed.lower() in f"{job.id} {job.title}".lower()]
+        return [app_commands.Choice(name=f"{job.title}"[:CHOICE_CHARS], value=str(job.id)) for job in wanted]
+
+    @commands.Cog.listener()
+    async def on_cancel_click(self, interaction: discord.Interaction, job_id: int) -> None:
+        try:
+            await self._cancel(interaction, job_id)
+        except BotError as error:
+            await answer_error(interaction, error)
+
+    async def _cancel(self, interaction: discord.Interaction, job_id: int) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        answer = await self._desk.cancel(
+            job_id=job_id, guild_id=interaction.guild_id, member_id=str(interaction.user.id)
+        )
+        await interaction.edit_original_response(content=ANSWERS[answer])
+
+
+async def setup(bot: DailiesBot) -> None:
+    await bot.add_cog(Jobs(desk=bot.provided.desk))

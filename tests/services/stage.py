@@ -1,0 +1,262 @@
+"""A stage for the services: real books in a file, real media on disk, a scripted provider and delivery."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+from bot.domain.capabilities import Capabilities
+from bot.domain.jobs import ChannelTarget, Job, JobState, Target, TargetKind
+from bot.domain.quota import Caps
+from bot.domain.references import Reference, ReferenceRules
+from bot.domain.requests import Plan, Request
+from bot.media.library import Library
+from bot.ports.books import Transaction
+from bot.ports.outside import Clip, Pending, Posted, Succeeded, TaskStatus, WireRequest
+from bot.providers.unifically import CAPABILITIES as UNIFICALLY
+from bot.services.accounts import Accounts
+from bot.services.bell import Bell
+from bot.services.collect import Collector
+from bot.services.desk import JobDesk
+from bot.services.finish import Finisher
+from bot.services.intake import Intake
+from bot.services.routing import Router
+from bot.services.runner import Lane, Runner
+from bot.services.sources import Sources
+from bot.services.submit import Submitter
+from bot.services.tell import Teller
+from bot.services.watch import Watcher
+from bot.storage.books import SqliteBooks, open_books
+from bot.storage.views import SqliteViews, open_views
+
+T = TypeVar("T")
+SAMPLES = Path(__file__).parents[2] / "bot" / "samples"
+MEMBER, GUILD, JOB = "1001", 2002, 1433000000000000001
+ROW = replace(UNIFICALLY, takes_links_only=False, requests_per_second=1000.0)
+
+
+class Clock:
+    """Stands still until the runner has nothing to do; then it jumps to the next appointment."""
+
+    def __init__(self) -> None:
+        self.ms = 1_795_000_000_000
+
+    def now_ms(self) -> int:
+        return self.ms
+
+
+class JumpingBell(Bell):
+    """Waits a moment for work under way to ring, then moves the clock instead of waiting."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    async def wait(self, seconds: float | None) -> None:
+        before = asyncio.get_running_loop().time()
+        await super().wait(0.05)
+        if asyncio.get_running_loop().time() - before >= 0.05:
+            self._clock.ms += round((seconds or 0) * 1000) + 1
+
+
+@dataclass(kw_only=True)
+class ScriptedProvider:
+    """Answers from lists; the last answer stays. An exception in a list is raised."""
+
+    capabilities: Capabilities = ROW
+    account: str = "unifically#1"
+    trusted_host: str | None = None
+    submit_answers: list[str | Exception] = field(default_factory=lambda: ["task-1"])
+    statuses: list[TaskStatus | Exception] = field(
+        default_factory=lambda: [Pending(), Succeeded(video=str(SAMPLES / "drift.mp4"))]
+    )
+    stops: bool = False
+    submits: list[str] = field(default_factory=list)
+    on_submit: Callable[[], None] = lambda: None
+
+    def describe(self, *, plan: Plan, links: dict[str, str]) -> WireRequest:
+        return WireRequest(method="POST", url="", headers={}, body={"plan": plan.prompt, "links": links})
+
+    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str]) -> str:
+        assert plan.references is not None
+        assert links == {}
+        self.submits.append(attempt_id)
+        self.on_submit()
+        return _next(self.submit_answers)
+
+    async def read(self, *, task_id: str) -> TaskStatus:
+        assert task_id == "task-1"
+        return _next(self.statuses)
+
+    async def cancel(self, *, task_id: str) -> bool:
+        assert task_id == "task-1"
+        return self.stops
+
+
+@dataclass(kw_only=True)
+class ScriptedDelivery:
+    """Remembers what it was told; raises what `post_answers` holds."""
+
+    post_answers: list[Posted | Exception] = field(default_factory=lambda: [Posted(channel_id=5, message_id=6)])
+    posts: list[int] = field(default_factory=list)
+    shown: list[JobState] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def serves(self) -> frozenset[TargetKind]:
+        return frozenset(TargetKind)
+
+    async def show(self, *, job: Job) -> int | None:
+        self.shown.append(job.state)
+        return None
+
+    async def post(self, *, job: Job, clip: Clip) -> Posted:
+        assert clip.path.exists()
+        self.posts.append(job.id)
+        return _next(self.post_answers)
+
+    async def notify(self, *, job: Job) -> None:
+        self.notices.append(job.error_text or "")
+
+
+def _next(answers: Sequence[T | Exception]) -> T:
+    answer = answers[0]
+    if len(answers) > 1 and isinstance(answers, list):
+        answers.pop(0)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """Everything the services need, and what a test asks of it."""
+
+    books: SqliteBooks
+    views: SqliteViews
+    library: Library
+    clock: Clock
+    provider: ScriptedProvider
+    delivery: ScriptedDelivery
+    caps: Caps
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.bell = JumpingBell(self.clock)
+        now_ms = self.clock.now_ms
+        self.router = Router(rows={"unifically": self.provider.capabilities}, order=["unifically"], draw_seed=lambda: 7)
+        self.accounts = Accounts(providers={"unifically": [self.provider]}, now_ms=now_ms)
+        self.intake = Intake(books=self.books, bell=self.bell, now_ms=now_ms, rules=ReferenceRules())
+        self.desk = JobDesk(books=self.books, views=self.views, router=self.router, bell=self.bell, now_ms=now_ms)
+
+    def runner(self) -> Runner:
+        now_ms = self.clock.now_ms
+        sources = Sources(signed=None, now_ms=now_ms)
+        collect = Collector(
+            books=self.books,
+            media=self.library,
+            router=self.router,
+            sources=sources,
+            caps=self.caps,
+            now_ms=now_ms,
+        )
+        submit = Submitter(books=self.books, router=self.router, accounts=self.accounts, sources=sources, now_ms=now_ms)
+        finish = Finisher(
+            books=self.books,
+            accounts=self.accounts,
+            router=self.router,
+            media=self.library,
+            delivery=self.delivery,
+            now_ms=now_ms,
+        )
+        steps = {
+            JobState.COLLECTING: collect.step,
+            JobState.QUEUED: submit.step,
+            JobState.SUBMITTING: submit.resume,
+            JobState.UNCERTAIN: submit.give_up,
+            JobState.RUNNING: Watcher(books=self.books, accounts=self.accounts, now_ms=now_ms).step,
+            JobState.FETCHING: finish.fetch,
+            JobState.POSTING: finish.post,
+        }
+        teller = Teller(books=self.books, delivery=self.delivery, now_ms=now_ms)
+        lane = Lane(name="all", steps=steps, limit=8, seconds_max=30)
+        return Runner(
+            books=self.books, lanes=[lane], teller=teller, delivery=self.delivery, bell=self.bell, now_ms=now_ms
+        )
+
+    async def ask(
+        self, prompt: str = "a fox", *, references: tuple[Reference, ...] = (), target: Target | None = None
+    ) -> Job:
+        return await self.intake.accept(
+            job_id=JOB,
+            guild_id=GUILD,
+            member_id=MEMBER,
+            target=target or ChannelTarget(channel_id=5, status_message_id=4, opens_thread=True),
+            request=Request(prompt=prompt, references=references),
+        )
+
+    async def run_until(self, *states: JobState) -> Job:
+        """Run until the job reached one of the states and everything due was told."""
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            running = group.create_task(self.runner().run())
+            job = await self._reach(states)
+            running.cancel()
+        return job
+
+    async def run_to_end(self) -> Job:
+        return await self.run_until(*[state for state in JobState if state.name in ENDS])
+
+    async def job(self) -> Job:
+        job = await self.books.write(lambda tx: tx.jobs.get(JOB))
+        assert job is not None
+        return job
+
+    async def _reach(self, states: tuple[JobState, ...]) -> Job:
+        while True:
+            job = await self.job()
+            if job.state in states and await self.books.write(self._all_told):
+                return job
+            await asyncio.sleep(0)
+
+    def _all_told(self, tx: Transaction) -> bool:
+        return not tx.outbox.due(targets=frozenset(TargetKind), now_ms=self.clock.now_ms(), limit=1)
+
+    async def spent(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """(spent, held) per owner kind and unit, of the month or the operator's day."""
+        lines = await self.views.balances()
+        return {(str(b["owner"]), str(b["unit"])): (int(b["spent"] or 0), int(b["held"] or 0)) for b in lines}
+
+
+ENDS = {"DELIVERED", "REFUSED", "FAILED", "CANCELLED", "ABANDONED", "UNDELIVERABLE"}
+
+
+@asynccontextmanager
+async def set_stage(
+    folder: Path,
+    *,
+    provider: ScriptedProvider | None = None,
+    delivery: ScriptedDelivery | None = None,
+    budget_micros: int = 5_000_000,
+) -> AsyncIterator[Stage]:
+    async with open_books(folder) as books, open_views(folder) as views, httpx.AsyncClient(trust_env=False) as client:
+        library = Library(
+            folder=folder,
+            made_folder=folder / "made",
+            client=client,
+            cdn_hosts=frozenset({"127.0.0.1"}),
+            rules=ReferenceRules(),
+        )
+        yield Stage(
+            books=books,
+            views=views,
+            library=library,
+            clock=Clock(),
+            provider=provider or ScriptedProvider(),
+            delivery=delivery or ScriptedDelivery(),
+            caps=Caps(guild_month_micros=budget_micros, operator_day_micros=50_000_000),
+            folder=folder,
+        )
