@@ -5,7 +5,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -29,8 +29,8 @@ from bot.media.child import run_limited
 from bot.media.library import Library
 from bot.ports.books import Books, Views
 from bot.ports.outside import Delivery, Media, Provider, WireRequest
-from bot.providers.animatic import CAPABILITIES as ANIMATIC
 from bot.providers.animatic.provider import Animatic
+from bot.providers.animatic.row import CAPABILITIES as ANIMATIC
 from bot.providers.http import Clients, make_client, open_clients
 from bot.providers.unifically import BASE_URL as UNIFICALLY_BASE
 from bot.providers.unifically import CAPABILITIES as UNIFICALLY
@@ -48,8 +48,11 @@ from bot.services.submit import Submitter
 from bot.services.tell import Teller
 from bot.services.watch import Watcher
 from bot.settings import Settings
+from bot.storage.backup import backup
 from bot.storage.books import open_books
-from bot.storage.views import open_views
+from bot.storage.sqlite import check_sound, open_for_reading
+from bot.storage.verify import Verdict, verify
+from bot.storage.views import SqliteViews, open_views
 from bot.web.app import make_app, serving
 
 ROWS: Mapping[str, Capabilities] = {"animatic": ANIMATIC, "unifically": UNIFICALLY}
@@ -163,14 +166,13 @@ async def dry_run(settings: Settings, request: Request) -> tuple[Plan, int, Wire
             stored = [await library.copy(reference=reference) for reference in request.references]
             plan = router.plan(request, stored)
             links = {one.sha256: f"{PLACEHOLDER}/{quote(one.name)}" for one in plan.references}
-            return plan, router.quote(plan), _describe(scratch, plan, links)
-
-
-def _describe(settings: Settings, plan: Plan, links: dict[str, str]) -> WireRequest:
-    if plan.provider == "animatic":
-        return describe_animatic(plan)
-    given = settings.provider(plan.provider)
-    return describe_unifically(plan, links, base_urls=given.base_urls or [UNIFICALLY_BASE])
+            clients = await stack.enter_async_context(open_clients())
+            provider = (
+                _animatic(scratch, library, Bell())
+                if plan.provider == "animatic"
+                else _paid_account(scratch, plan.provider, "no-key-needed", 1, clients)
+            )
+            return plan, router.quote(plan), provider.describe(plan=plan, links=links)
 
 
 async def run_bot(settings: Settings) -> None:
@@ -254,39 +256,41 @@ async def _providers(
     made: dict[str, list[Provider]] = {}
     for name in dict.fromkeys(names):
         if name == "animatic":
-            folder = settings.data_dir.resolve() / "animatic"
-            animatic = Animatic(
-                folder=folder,
-                stored_path=lambda sha256: media.stored_path(sha256=sha256),
-                run=run_limited,
-                ring=lambda _task: bell.ring(),
-                capabilities=_adjusted(ANIMATIC, settings),
-            )
-            made[name] = [await stack.enter_async_context(animatic)]
+            made[name] = [await stack.enter_async_context(_animatic(settings, media, bell))]
         else:
-            made[name] = list(_paid_accounts(settings, name, clients))
+            made[name] = _paid_accounts(settings, name, clients)
     return made
 
 
+def _animatic(settings: Settings, media: Media, bell: Bell) -> Animatic:
+    return Animatic(
+        folder=settings.data_dir.resolve() / "animatic",
+        stored_path=lambda sha256: media.stored_path(sha256=sha256),
+        run=run_limited,
+        ring=lambda _task: bell.ring(),
+    )
+
+
 def _paid_accounts(settings: Settings, name: str, clients: Clients) -> list[Provider]:
-    """One account per key. Raises SettingsError where there is none."""
-    given = settings.provider(name)
+    """One account per key. Raises SettingsError where there is none, or one that no header can carry."""
+    keys = settings.provider(name).keys
     variable = f"DAILIES_PROVIDERS__{name.upper()}__API_KEY"
-    if not given.keys:
+    if not keys:
         raise SettingsError(faults=f"{variable}: is not set; {ROWS[name].title} needs a key")
     try:
-        return [
-            Unifically(
-                clients=clients,
-                base_urls=given.base_urls or [UNIFICALLY_BASE],
-                api_key=key,
-                account=f"{name}#{number}",
-                capabilities=_adjusted(ROWS[name], settings),
-            )
-            for number, key in enumerate(given.keys, start=1)
-        ]
+        return [_paid_account(settings, name, key, number, clients) for number, key in enumerate(keys, start=1)]
     except ValueError as error:
         raise SettingsError(faults=f"{variable}: {error}") from None
+
+
+def _paid_account(settings: Settings, name: str, key: str, number: int, clients: Clients) -> Provider:
+    return Unifically(
+        clients=clients,
+        base_urls=settings.provider(name).base_urls or [UNIFICALLY_BASE],
+        api_key=key,
+        account=f"{name}#{number}",
+        capabilities=_adjusted(ROWS[name], settings),
+    )
 
 
 def _adjusted(row: Capabilities, settings: Settings) -> Capabilities:
@@ -298,6 +302,30 @@ def _adjusted(row: Capabilities, settings: Settings) -> Capabilities:
         typical_seconds=given.typical_seconds or row.typical_seconds,
         deadline_seconds=given.deadline_seconds or row.deadline_seconds,
     )
+
+
+@asynccontextmanager
+async def look(settings: Settings) -> AsyncIterator[SqliteViews | None]:
+    """The books, read-only and beside a running bot; None where there are none yet."""
+    if not settings.database_path.exists():
+        yield None
+        return
+    async with open_views(settings.data_dir.resolve()) as views:
+        yield views
+
+
+def check_database(settings: Settings) -> None:
+    """Open it and read a little. Raises DatabaseError."""
+    with closing(open_for_reading(settings.database_path.resolve())) as connection:
+        check_sound(connection, settings.database_path)
+
+
+def verify_books(settings: Settings) -> Verdict:
+    return verify(settings.data_dir.resolve())
+
+
+def back_up(settings: Settings, destination: Path) -> None:
+    backup(settings.data_dir.resolve(), destination)
 
 
 def _signer(settings: Settings, secret: bytes, media: Media) -> Callable[[StoredReference], str] | None:

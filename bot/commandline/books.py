@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 from bot.commandline.ending import Status
 from bot.domain.quota import Unit, amount_words, decimal_dollars
 from bot.settings import load_settings
+from bot.storage.verify import Verdict
 from bot.wiring import back_up, look, verify_books
 
 JOBS_MAX = 100_000
@@ -30,6 +32,9 @@ JOB_KEYS = (
     "parent_id",
     "error_code",
 )
+
+NOTHING = Verdict(ok=True, entries=0, balances=0, open_holds=0, problems=[])
+"""Before the first start there are no books, and nothing is wrong with them."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON value on standard output.")]
 
@@ -50,15 +55,16 @@ def jobs(*, as_json: AsJson = False) -> None:
 @ledger.command("verify")
 def verify(*, as_json: AsJson = False) -> None:
     """Check every invariant of the ledger."""
-    found = verify_books(load_settings())
+    settings = load_settings()
+    found = verify_books(settings) if settings.database_path.exists() else NOTHING
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(asdict(found)))
     else:
-        typer.echo(f"{found['entries']} entries, {found['balances']} balances, {found['open_holds']} open holds")
-        for problem in found["problems"]:
+        typer.echo(f"{found.entries} entries, {found.balances} balances, {found.open_holds} open holds")
+        for problem in found.problems:
             typer.echo(f"PROBLEM  {problem}")
-        typer.echo("ok" if found["ok"] else "NOT OK")
-    raise typer.Exit(Status.DONE if found["ok"] else Status.FAILED)
+        typer.echo("ok" if found.ok else "NOT OK")
+    raise typer.Exit(Status.DONE if found.ok else Status.FAILED)
 
 
 @ledger.command("show")

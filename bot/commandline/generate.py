@@ -74,7 +74,7 @@ def generate(
     teller = Teller(wish=wish, as_json=as_json)
     try:
         settings = load_settings()
-        set_up_logs(settings)
+        set_up_logs(settings, quiet=True)
         request = request_of(wish)
         if dry:
             teller.tell_plan(*run_until_signal(dry_run(settings, request)))

@@ -4,22 +4,31 @@ import logging
 import sys
 
 import structlog
+from structlog.dev import plain_traceback
+from structlog.tracebacks import ExceptionDictTransformer
 
 from bot.settings import Settings
 
+_TRACEBACKS = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+"""Local variables hold prompts and keys: no traceback shows them."""
 
-def set_up_logs(settings: Settings) -> None:
+
+def set_up_logs(settings: Settings, *, quiet: bool = False) -> None:
+    """`quiet`: warnings only, unless a level was set; for commands that say themselves what happens."""
+    level = "WARNING" if quiet and "log_level" not in settings.model_fields_set else settings.log_level
     as_json = settings.log_format == "json" or (settings.log_format is None and not sys.stderr.isatty())
     stamps = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    before = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, stamps]
-    last = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-        if as_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    )
+    before: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        stamps,
+    ]
+    last: list[structlog.typing.Processor] = [_TRACEBACKS, structlog.processors.JSONRenderer()]
+    if not as_json:
+        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain_traceback)]
     structlog.configure(
         processors=[*before, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

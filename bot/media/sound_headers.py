@@ -215,8 +215,6 @@ def _counted_samples(source: Source, offset: int, first: Frame) -> int:
 
 def _resumed(source: Source, offset: int, first: Frame) -> int:
     """The next frame behind foreign bytes, -1 if there is none near."""
-    if source.some(offset, 3) == b"TAG":
-        return -1
     searched = source.some(offset, SEARCHED_BYTES)
     at = searched.find(b"\xff", 1)
     while at >= 0:

@@ -292,6 +292,7 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
 # -- scrubbing
 
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+_BACKSLASHES = re.compile(r"\\+")
 _LINK = re.compile(r"(https?)(?::|%3A)(?:\\?/|%2F){2}([^\s/\\\"'<>?#%]+)[^\s\"'<>]*", re.IGNORECASE)
 
 
@@ -309,11 +310,25 @@ def scrub(text: str, secrets: Iterable[str], *, chars_max: int = REASON_CHARS_MA
 
 
 def _spellings(secret: str) -> str:
-    return "".join(_spelling(character) for character in secret)
+    """A pattern for the secret quoted as a whole, or each of its characters in its own way."""
+    whole = "|".join(re.escape(form) for form in _quoted(secret))
+    single = _BACKSLASHES.sub(r"\\", secret)  # a pattern for one takes a run of them, since quoting doubles them
+    return f"{whole}|{''.join(_spelling(character) for character in single)}"
+
+
+def _quoted(text: str) -> list[str]:
+    """The text in its usual quotations, once and twice, longest first."""
+    once = {text, quote(text, safe=""), quote_plus(text), escape(text), _in_json(text), _in_json(text, plain=True)}
+    twice = {quote(form, safe="") for form in once} | {_in_json(form) for form in once}
+    return sorted(once | twice, key=len, reverse=True)
+
+
+def _in_json(text: str, *, plain: bool = False) -> str:
+    return json.dumps(text, ensure_ascii=not plain)[1:-1]
 
 
 def _spelling(character: str) -> str:
-    """A pattern for one character, however it was quoted, once or twice, on its way through the other side.
+    """A pattern for one character, however it was quoted on its way through the other side.
 
     Atomic and bounded throughout: the other side also writes the text that this is matched against.
     """
@@ -330,7 +345,6 @@ def _without(text: str, prompt: str) -> str:
     """The text without a prompt's lines, as they are or quoted as a whole."""
     for line in prompt.splitlines():
         if len(line) >= PRIVATE_CHARS_MIN:
-            quoted = (json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1], quote(line), quote_plus(line))
-            for form in (line, *quoted):
+            for form in _quoted(line):
                 text = text.replace(form, "***")
     return text

@@ -1,7 +1,6 @@
 """The sandbox as one server on loopback: REST, gateway and file server on one port."""
 
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Self
 
 from aiohttp import web
@@ -28,12 +27,12 @@ class Sandbox:
         *,
         world: World,
         port: int = 0,
-        openapi: Path | None = None,
+        schema: PublishedSchema | None = None,
         limits: RateLimits | None = None,
         heartbeat_ms: int = 41_250,
     ) -> None:
         self.world = world
-        self.schema = PublishedSchema(place=openapi)
+        self.schema = schema or PublishedSchema(place=None)
         self.gateway = Gateway(world=world, heartbeat_ms=heartbeat_ms)
         self._port = port
         self._door = RestDoor(world=world, schema=self.schema, limits=limits or RateLimits(limit=50, window_seconds=1))

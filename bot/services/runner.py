@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -30,7 +30,7 @@ class Lane:
     """One kind of work with its own limit, so that a slow upload never starves a poll."""
 
     name: str
-    steps: dict[JobState, Callable[[Job], Awaitable[None]]]
+    steps: Mapping[JobState, Callable[[Job], Awaitable[None]]]
     limit: int
     seconds_max: float
 

@@ -58,7 +58,7 @@ class Verdict:
     entries: int
     balances: int
     open_holds: int
-    problems: list[str]
+    problems: tuple[str, ...]
 
 
 def verify(data_dir: Path) -> Verdict:
@@ -84,7 +84,7 @@ def _verdict(connection: sqlite3.Connection) -> Verdict:
         entries=audit.entries,
         balances=len(balances),
         open_holds=len(audit.open_holds),
-        problems=audit.problems[:PROBLEMS_MAX],
+        problems=tuple(audit.problems),
     )
 
 
@@ -158,8 +158,8 @@ class _Audit:
         is_out = debit in self.sums
         balance_id, house = (debit, credit) if is_out else (credit, debit)
         sums = self.sums.get(balance_id)
-        if sums is None:
-            return "it is about no balance"
+        if sums is None or kind not in _BOOKED:
+            return "it is of no kind, or about no balance"
         if house != _house(kind, row[9])[sums.unit] or is_out not in _WAYS_OUT[kind]:
             return f"a {kind} does not go from balance {debit} to balance {credit}"
         return _BOOKED[kind](self, row, balance_id, sums)

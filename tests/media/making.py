@@ -42,7 +42,7 @@ def clip(
         video.thread_count = 1
         video.options = {"preset": "ultrafast"} if codec in {"libx264", "libx265"} else {}
         if codec == "libx264":
-            video.options = {"preset": "superfast", "bf": "2"}
+            video.options = {"preset": "superfast", "bf": "2", "g": "24"}
         if codec == "libx265":
             video.options = {"preset": "ultrafast", "x265-params": "log-level=none"}
         tone = container.add_stream("aac", rate=RATE) if sound else None

@@ -102,10 +102,10 @@ async def test_every_failure_is_typed_and_leaves_nothing(
 
 
 async def test_a_declared_size_over_the_limit_is_refused_before_the_body(origin: Origin, tmp_path: Path) -> None:
-    origin.files["/large"] = bytes(2_000_001)
+    origin.files["/large"] = bytes(3_000_000)
     with pytest.raises(TooLargeError) as caught:
         await fetched(origin, "/large", tmp_path)
-    assert caught.value.size_bytes == 2_000_001
+    assert caught.value.size_bytes == 3_000_000
 
 
 async def test_a_file_of_exactly_the_limit_is_taken(origin: Origin, tmp_path: Path) -> None:

@@ -11,19 +11,26 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.sandbox.clock import ManualClock
-from bot.sandbox.schema import place_of_schema
+from bot.sandbox.schema import PublishedSchema, place_of_schema
 from bot.sandbox.server import Sandbox
 from bot.sandbox.world import World
 from tests.sandbox.rig import Raw, Scene
 
 
+@pytest.fixture(scope="session")
+def published() -> PublishedSchema:
+    return PublishedSchema(place=place_of_schema(os.environ))
+
+
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+async def scene(tmp_path: Path, request: pytest.FixtureRequest, published: PublishedSchema) -> AsyncIterator[Scene]:
     clock = ManualClock()
     world = World(folder=tmp_path / "sandbox", clock=clock)
     guild = world.add_guild()
     role = world.add_role(guild, "Editors")
-    async with Sandbox(world=world, openapi=place_of_schema(os.environ)) as sandbox:
+    # Raw requests meet our own rules alone; what the real library sends meets the published schema too.
+    schema = published if "pointed" in request.fixturenames else None
+    async with Sandbox(world=world, schema=schema) as sandbox:
         yield Scene(
             sandbox=sandbox,
             world=world,

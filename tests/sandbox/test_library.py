@@ -122,6 +122,33 @@ async def running(scene: Scene, *, intents: discord.Intents | None = None) -> As
         await task
 
 
+class ShardedBot(discord.AutoShardedClient):
+    """As the house runs it: shards counted by Discord, no intents."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            intents=discord.Intents.none(),
+            allowed_mentions=discord.AllowedMentions.none(),
+            guild_ready_timeout=0.05,
+        )
+        self.tree = app_commands.CommandTree(self)
+
+
+async def test_an_auto_sharded_client_is_served(scene: Scene) -> None:
+    async with ShardedBot() as bot:
+        await bot.login(scene.world.token)
+        bot.tree.add_command(roles)
+        await bot.tree.sync(guild=None)
+        assert [command.name for command in await bot.tree.fetch_commands()] == ["roles"]
+        task = asyncio.create_task(bot.connect())
+        await scene.sandbox.gateway.ready()
+        assert await scene.client.slash(scene.channel.id, "roles").acknowledged() is AnswerType.MESSAGE
+        fetched = await bot.fetch_guild(scene.guild.id)
+        assert fetched.premium_tier == 0
+        await bot.close()
+        await task
+
+
 async def requests_to(world: World, path: str, count: int) -> None:
     await world.changes.until(
         lambda: True if len([r for r in world.requests if r.path == path]) >= count else None, seconds=5

@@ -1,6 +1,5 @@
 """The published schema as a second opinion, on requests and on the sandbox's own answers."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,11 @@ MESSAGES = "/channels/{channel_id}/messages"
 CALLBACK = "/interactions/{interaction_id}/{interaction_token}/callback"
 
 
-@pytest.fixture(scope="module")
-def published() -> PublishedSchema:
-    schema = PublishedSchema(place=place_of_schema(os.environ))
-    if schema.skipped is not None:
-        pytest.skip(schema.skipped)
-    return schema
+@pytest.fixture
+def at_hand(published: PublishedSchema) -> PublishedSchema:
+    if published.skipped is not None:
+        pytest.skip(published.skipped)
+    return published
 
 
 def test_the_layer_says_why_it_is_skipped(tmp_path: Path) -> None:
@@ -55,30 +53,29 @@ WRONG: dict[str, tuple[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_the_schema_refuses(published: PublishedSchema, name: str) -> None:
+def test_the_schema_refuses(at_hand: PublishedSchema, name: str) -> None:
     template, body = WRONG[name]
     with pytest.raises(RefusedError) as refusal:
-        published.check("POST", template, body)
+        at_hand.check("POST", template, body)
     assert refusal.value.rule is Rule.PUBLISHED_SCHEMA
 
 
-def test_what_the_schema_lets_through_our_own_rules_refuse(published: PublishedSchema) -> None:
+def test_what_the_schema_lets_through_our_own_rules_refuse(at_hand: PublishedSchema) -> None:
     wrong: list[Json] = [
         {"content": "x" * 2001, **QUIET},
         {"contnet": "x"},
         {"content": "x", "flags": 1 << 15, **QUIET},
     ]
     for body in wrong:
-        published.check("POST", MESSAGES, body)
+        at_hand.check("POST", MESSAGES, body)
         with pytest.raises(RefusedError):
             check_message(body, (), door=ANSWER)
 
 
-async def test_the_schema_stands_at_the_door(published: PublishedSchema, scene: Scene) -> None:
+async def test_the_schema_stands_at_the_door(at_hand: PublishedSchema, scene: Scene) -> None:
     """An embed's timestamp is nothing that our own rules look at."""
-    assert published.skipped is None
     async with (
-        Sandbox(world=scene.world, openapi=place_of_schema(os.environ)) as checked,
+        Sandbox(world=scene.world, schema=at_hand) as checked,
         aiohttp.ClientSession() as session,
     ):
         fields = {name: getattr(scene, name) for name in scene.__slots__}
@@ -89,12 +86,12 @@ async def test_the_schema_stands_at_the_door(published: PublishedSchema, scene: 
     assert scene.world.messages(scene.channel.id) == []
 
 
-def valid(published: PublishedSchema, schema: str, answer: Any) -> list[str]:
-    errors = published.validator(f"#/components/schemas/{schema}").iter_errors(answer)
+def valid(at_hand: PublishedSchema, schema: str, answer: Any) -> list[str]:
+    errors = at_hand.validator(f"#/components/schemas/{schema}").iter_errors(answer)
     return [f"{list(error.absolute_path)}: {error.message[:200]}" for error in errors]
 
 
-async def test_the_sandboxs_own_answers_follow_the_schema(published: PublishedSchema, scene: Scene, raw: Raw) -> None:
+async def test_the_sandboxs_own_answers_follow_the_schema(at_hand: PublishedSchema, scene: Scene, raw: Raw) -> None:
     body = {
         "content": "x",
         "nonce": JOB_NONCE,
@@ -108,16 +105,16 @@ async def test_the_sandboxs_own_answers_follow_the_schema(published: PublishedSc
     )
     again = await raw("GET", f"/channels/{scene.channel.id}/messages/{message.body['id']}")
     text = scene.world.add_channel(scene.guild, kind=ChannelType.TEXT)
-    assert valid(published, "MessageResponse", message.body) == []
-    assert valid(published, "MessageResponse", again.body) == []
-    assert valid(published, "ThreadResponse", thread.body) == []
-    assert valid(published, "GuildChannelResponse", payloads.channel(scene.world, text)) == []
-    assert valid(published, "UserResponse", payloads.user(scene.ada.user)) == []
-    assert valid(published, "GuildMemberResponse", payloads.member(scene.ada)) == []
+    assert valid(at_hand, "MessageResponse", message.body) == []
+    assert valid(at_hand, "MessageResponse", again.body) == []
+    assert valid(at_hand, "ThreadResponse", thread.body) == []
+    assert valid(at_hand, "GuildChannelResponse", payloads.channel(scene.world, text)) == []
+    assert valid(at_hand, "UserResponse", payloads.user(scene.ada.user)) == []
+    assert valid(at_hand, "GuildMemberResponse", payloads.member(scene.ada)) == []
 
 
-async def test_a_callbacks_answer_follows_the_schema(published: PublishedSchema, scene: Scene, raw: Raw) -> None:
+async def test_a_callbacks_answer_follows_the_schema(at_hand: PublishedSchema, scene: Scene, raw: Raw) -> None:
     shown = scene.interact()
     path = f"/interactions/{shown.id}/{shown.token}/callback?with_response=1"
     answer = await raw("POST", path, {"type": 4, "data": {"content": "x", **QUIET}})
-    assert valid(published, "InteractionCallbackResponse", answer.body) == []
+    assert valid(at_hand, "InteractionCallbackResponse", answer.body) == []

@@ -36,7 +36,7 @@ from bot.storage.views import SqliteViews, open_views
 T = TypeVar("T")
 SAMPLES = Path(__file__).parents[2] / "bot" / "samples"
 MEMBER, GUILD, JOB = "1001", 2002, 1433000000000000001
-ROW = replace(UNIFICALLY, takes_links_only=False, requests_per_second=1000.0)
+ROW = replace(UNIFICALLY, takes_links_only=False, requests_per_second=1000.0, typical_seconds=40, deadline_seconds=300)
 
 
 class Clock:

@@ -90,7 +90,7 @@ async def test_an_unknown_outcome_is_parked_never_sent_again_and_given_up_at_the
         began_ms = parked.since_ms
         job = await stage.run_to_end()
         assert (job.state, job.error_code) == (JobState.ABANDONED, "submit_lost")
-        assert stage.clock.now_ms() - began_ms >= 3_600_000
+        assert stage.clock.now_ms() - began_ms >= 300_000
         assert len(provider.submits) == 1
         attempts = await stage.books.write(lambda tx: tx.jobs.attempts(JOB))
         assert [(one.outcome, one.exposure_micros) for one in attempts] == [(Outcome.ABANDONED, 400_000)]

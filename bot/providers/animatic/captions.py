@@ -79,9 +79,8 @@ class Scale:
         """More lines where they are short."""
         return max(2, min(7, round(3.4 * self.raster[1] / self.raster[0] + 1)))
 
-    @property
-    def words(self) -> Face:
-        return Face(max(17, self.px(30)))
+    def words(self, text: str) -> Face:
+        return Face(max(17, self.px(30)), text)
 
     @property
     def small(self) -> Face:
@@ -101,7 +100,7 @@ class Caption:
 def strip(caption: Caption, bar: Sequence[tuple[int, int]], raster: Size) -> Overlay:
     """The foot: label and chips over the words, on a scrim that fades out upwards; `bar` has the shots' edges."""
     scale = Scale(raster)
-    face, gap = scale.words, scale.px(12)
+    face, gap = scale.words(caption.words), scale.px(12)
     line_height = round(face.size * 1.3)
     lines = face.lines(face.clean(caption.words), scale.width, scale.lines_max) if caption.words else []
     row_height = round(scale.small.size * 1.7)
@@ -134,7 +133,7 @@ def fill_bar(on: Picture, bar: Sequence[tuple[int, int]], part: float) -> None:
 
 def mark(raster: Size) -> Overlay:
     scale = Scale(raster)
-    face, pad = Face(max(12, scale.px(17))), scale.px(11)
+    face, pad = Face(max(13, scale.px(20))), scale.px(12)
     first, second = face.width(_MARK), face.width(_MARK_MEANS)
     size = (even(first + second + 3.4 * pad), even(face.size + 1.3 * pad))
     drawing = _pill(size, INK, 165)

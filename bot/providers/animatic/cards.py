@@ -16,6 +16,9 @@ _SCHEMES: tuple[tuple[Colour, Colour, Colour], ...] = (
 _WORDS_LINES = 6
 _SAFE = 0.1
 _GHOST_STRENGTH = 0.1
+_SLOPE_DEGREES = 35
+_SLOPE_INSET_PX = 40
+"""Cuts off the corners that turning the slope left empty."""
 
 
 def card(number: int, words: str, raster: Size, seed: int) -> Picture:
@@ -28,8 +31,9 @@ def card(number: int, words: str, raster: Size, seed: int) -> Picture:
 
 
 def _ground(raster: Size, dark: Colour, light: Colour) -> Image.Image:
-    slope = Image.linear_gradient("L").rotate(35, Image.Resampling.BICUBIC, expand=True)
-    middle = slope.crop((70, 70, slope.width - 70, slope.height - 70)).resize(raster, Image.Resampling.BICUBIC)
+    slope = Image.linear_gradient("L").rotate(_SLOPE_DEGREES, Image.Resampling.BICUBIC)
+    inside = (_SLOPE_INSET_PX, _SLOPE_INSET_PX, slope.width - _SLOPE_INSET_PX, slope.height - _SLOPE_INSET_PX)
+    middle = ImageOps.autocontrast(slope.crop(inside)).resize(raster, Image.Resampling.BICUBIC)
     return ImageOps.colorize(middle, black=dark, white=light)
 
 
@@ -62,7 +66,7 @@ def _sized(words: str, raster: Size) -> Face:
     """Few words stand larger."""
     scale = Scale(raster)
     sizes = (58, 48, 40, 34)
-    faces = [Face(scale.px(size)) for size in sizes]
+    faces = [Face(scale.px(size), words) for size in sizes]
     width = raster[0] * (1 - 2 * _SAFE)
     fits = (face for face in faces if len(face.lines(face.clean(words), width, 5)) <= 4)  # noqa: PLR2004 (a block, not a page)
     return next(fits, faces[-1])

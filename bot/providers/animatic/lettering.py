@@ -10,9 +10,9 @@ NOT_DRAWABLE = "(text not drawable)"
 
 # Pillow's own face has ASCII and little more; these are used where the system has them.
 _FONT_FILES = (
+    Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
     Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"),
     Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
-    Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
 )
 _MISSING = "\uffff"
 _PLAIN = str.maketrans(
@@ -25,11 +25,13 @@ Font = ImageFont.FreeTypeFont
 
 
 class Face:
-    """One size of lettering; a character is drawn by the first font that has it."""
+    """One size of lettering: the first font that has all of `text`, and the others for what it lacks."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, text: str = "") -> None:
         self.size = size
-        self._fonts = _fonts(size)
+        needed = {c for c in text if c.isalnum() and _font_for(_fonts(size), c)}
+        # One foreign letter in the middle of a word looks like a fault: the whole text changes the font.
+        self._fonts = tuple(sorted(_fonts(size), key=lambda font: not all(_draws(font, c) for c in needed)))
 
     def clean(self, text: str) -> str:
         """What can be drawn of a text; where words are lost, it says so, for a box would look like a fault."""
@@ -95,10 +97,10 @@ class Face:
         return next((one for one in candidates if one and all(self._font(part) for part in one)), "")
 
     def _font(self, c: str) -> Font | None:
-        return _font_for(self.size, c)
+        return _font_for(self._fonts, c)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _fonts(size: int) -> tuple[Font, ...]:
     own = ImageFont.load_default(size)
     if not isinstance(own, Font):
@@ -107,14 +109,18 @@ def _fonts(size: int) -> tuple[Font, ...]:
     return (own, *(ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC) for path in files))
 
 
-@lru_cache(maxsize=4096)
-def _font_for(size: int, c: str) -> Font | None:
-    """Right-to-left scripts would need shaping: no font here draws them."""
+def _font_for(fonts: tuple[Font, ...], c: str) -> Font | None:
+    return next((font for font in fonts if _draws(font, c)), None)
+
+
+@lru_cache(maxsize=8192)
+def _draws(font: Font, c: str) -> bool:
+    """Right-to-left scripts would need shaping, which is not done here: no font counts as having them."""
     if c == " ":
-        return _fonts(size)[0]
+        return True
     if unicodedata.bidirectional(c) in _RIGHT_TO_LEFT or unicodedata.combining(c):
-        return None
-    return next((font for font in _fonts(size) if _glyph(font, c) not in (_glyph(font, _MISSING), b"")), None)
+        return False
+    return _glyph(font, c) not in (_glyph(font, _MISSING), b"")
 
 
 def _glyph(font: Font, c: str) -> bytes:

@@ -69,6 +69,8 @@ class Move:
 
 def move_for(showing: Showing, asked: Camera | None, seed: int) -> Move:
     """What the words ask for, else drawn from the seed. A first frame starts whole and an end frame ends whole."""
+    if showing.place is None:
+        return _CARD  # its words must stay where they can be read
     camera = asked or _drawn(showing, seed)
     if isinstance(showing.place, Frame) and camera is not Camera.FIXED:
         camera = _FRAME_CAMERAS[showing.place]
@@ -78,6 +80,7 @@ def move_for(showing: Showing, asked: Camera | None, seed: int) -> Move:
 
 
 _FRAME_CAMERAS = {Frame.FIRST: Camera.ZOOM_IN, Frame.END: Camera.ZOOM_OUT}
+_CARD = Move(_ALL, View(0.96))
 
 
 def _drawn(showing: Showing, seed: int) -> Camera:

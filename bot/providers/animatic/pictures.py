@@ -18,13 +18,15 @@ Box = tuple[float, float, float, float]
 
 OVERSIZE = 1.15
 """Canvases are this much larger than the raster, so that a zoom shows real detail."""
-COVER_RATIO_MAX = 1.45
+COVER_RATIO_MAX = 1.3
 """A picture whose shape differs more is not cropped: it stands whole before a blurred cover of itself."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _BEHIND = (14, 15, 18)
 _BLUR_SHRINK = 16
-_DIM = 0.5
+_DIM = 0.6
+_HEADROOM = 0.3
+"""Heads are in the upper half of most pictures, and the foot lies under the caption anyway."""
 _CLIP_THREADS = 2
 _UNSPECIFIED = 2
 _LATE = Fraction(1, 1000)
@@ -103,11 +105,11 @@ def whole(size: Size) -> Box:
     return (0.0, 0.0, float(size[0]), float(size[1]))
 
 
-def cover_box(size: Size, raster: Size) -> Box:
-    """The largest part in the middle that has the raster's shape."""
+def cover_box(size: Size, raster: Size, from_top: float = 0.5) -> Box:
+    """The largest part that has the raster's shape: in the middle, or with more of the top (0) than of the foot (1)."""
     scale = min(size[0] / raster[0], size[1] / raster[1])
     width, height = raster[0] * scale, raster[1] * scale
-    left, top = (size[0] - width) / 2, (size[1] - height) / 2
+    left, top = (size[0] - width) / 2, (size[1] - height) * from_top
     return (left, top, left + width, top + height)
 
 
@@ -125,7 +127,8 @@ def still(path: Path, raster: Size, *, exact: bool) -> Picture:
     image = _loaded(path, size)
     apart = (image.width * size[1]) / (image.height * size[0])
     if exact or max(apart, 1 / apart) <= COVER_RATIO_MAX:
-        return picture_of(image.resize(size, Image.Resampling.LANCZOS, cover_box(image.size, size)))
+        part = cover_box(image.size, size, 0.5 if exact else _HEADROOM)
+        return picture_of(image.resize(size, Image.Resampling.LANCZOS, part))
     return picture_of(_before_itself(image, size))
 
 

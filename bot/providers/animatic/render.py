@@ -1,5 +1,6 @@
 """An order becomes an MP4. Runs in the limited child process, for it decodes files nobody vouches for."""
 
+import os
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,6 +41,8 @@ def render(*, order: dict[str, object], paths: dict[str, str], output: str) -> d
     target = Path(output)
     part = target.with_suffix(target.suffix + ".part")
     frames = _write(reel, part)
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
     part.replace(target)
     return {"frames": frames, "bytes": target.stat().st_size}
 

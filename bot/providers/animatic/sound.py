@@ -89,7 +89,7 @@ def _stretch(one: Sounding, path: Path, kind: str) -> list[av.AudioFrame]:
 
 
 def _decoded(path: Path, kind: str, samples_max: int) -> list[av.AudioFrame]:
-    """The beginning of a file's sound in our shape; nothing for a clip without sound, and what there is of a torn one."""
+    """The beginning of a file's sound in our shape; nothing for a silent clip, what there is of a torn one."""
     parts: list[av.AudioFrame] = []
     with av.open(str(path), format=_DEMUXERS[kind], options={"protocol_whitelist": "file"}) as container:
         if not container.streams.audio:
