@@ -24,6 +24,9 @@ COGS = ("cogs.generate", "cogs.jobs")
 KEEPALIVE_SECONDS = 60.0
 RATELIMIT_SECONDS_MAX = 60.0
 
+# The library warns of missing voice packages, and this bot never speaks.
+discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+
 log = structlog.get_logger(__name__)
 
 
@@ -62,6 +65,8 @@ async def answer_error(interaction: discord.Interaction, error: BaseException) -
 async def _whisper(interaction: discord.Interaction, text: str) -> None:
     try:
         if interaction.response.is_done():
+            # A public placeholder cannot become ephemeral, and the first follow-up would fill it in: it goes first.
+            await interaction.delete_original_response()
             await interaction.followup.send(text, ephemeral=True)
         else:
             await interaction.response.send_message(text, ephemeral=True)

@@ -27,7 +27,7 @@ from bot.domain.references import ReferenceRules, StoredReference, check_declare
 from bot.domain.requests import SEED_MAX, Plan, Request
 from bot.media.child import run_limited
 from bot.media.library import Library
-from bot.ports.books import Books, Views
+from bot.ports.books import Books
 from bot.ports.outside import Delivery, Media, Provider, WireRequest
 from bot.providers.animatic.provider import Animatic
 from bot.providers.animatic.row import CAPABILITIES as ANIMATIC
@@ -87,7 +87,7 @@ class Workshop:
 
     settings: Settings
     books: Books
-    views: Views
+    views: SqliteViews
     media: Library
     router: Router
     accounts: Accounts

@@ -33,7 +33,7 @@ JOB_KEYS = (
     "error_code",
 )
 
-NOTHING = Verdict(ok=True, entries=0, balances=0, open_holds=0, problems=[])
+NOTHING = Verdict(ok=True, entries=0, balances=0, open_holds=0, problems=())
 """Before the first start there are no books, and nothing is wrong with them."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON value on standard output.")]

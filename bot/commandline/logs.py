@@ -40,3 +40,5 @@ def _quiet_libraries() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for name in ("discord", "httpx", "httpcore", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of missing intents, and doing without them is the plan.
+    logging.getLogger("discord.state").setLevel(logging.ERROR)

@@ -35,7 +35,7 @@ def card(job: Job, *, ahead: int | None = None) -> discord.Embed:
             embed.add_field(name="Notes", value=_bullets(job.plan.notes), inline=False)
         embed.set_footer(text=f"{job.plan.provider} · job {job.id}")
     if job.error_text:
-        embed.add_field(name="What happened", value=_cut(_plain(job.error_text)), inline=False)
+        embed.add_field(name="What happened", value=_cut(words.plain(job.error_text)), inline=False)
     if job.message_id is not None and job.channel_id is not None:
         embed.add_field(name="The clip", value=jump_link(job), inline=False)
     return embed
@@ -61,21 +61,16 @@ def clip_content(job: Job) -> str:
 def _prompt(job: Job) -> str:
     text = job.request.prompt
     cut = text if len(text) <= PROMPT_CHARS else text[: PROMPT_CHARS - 1] + "…"
-    return _plain(cut)
-
-
-def _plain(text: str) -> str:
-    """What a member typed, without its markdown and mentions taking effect."""
-    return discord.utils.escape_mentions(discord.utils.escape_markdown(text))
+    return words.plain(cut)
 
 
 def _references(job: Job) -> str:
-    lines = [f"`{one.place}` {_plain(one.name)}" for one in job.request.references]
+    lines = [f"`{one.place}` {words.plain(one.name)}" for one in job.request.references]
     return _cut("\n".join(lines))
 
 
 def _bullets(notes: tuple[str, ...]) -> str:
-    return _cut("\n".join(f"• {_plain(note)}" for note in notes))
+    return _cut("\n".join(f"• {words.plain(note)}" for note in notes))
 
 
 def _cut(text: str, limit: int = 1024) -> str:

@@ -26,8 +26,11 @@ FILTERED = frozenset({200000, 200001, 240000})
 """The server's own word filter: the prompt in the alt text is left out then."""
 FRESH_MS = 5_000
 """A post tried again later than this looks for the first one, beyond what a nonce remembers."""
-LIMITS_BY_TIER = {0: 10, 1: 10, 2: 50, 3: 100}
-"""MiB by boost tier, only to name the limit after Discord refused; its own 413 decides."""
+MEBIBYTE = 1024 * 1024
+LIMITS_BY_TIER = {0: 10 * MEBIBYTE, 1: 10 * MEBIBYTE, 2: 50 * MEBIBYTE, 3: 100 * MEBIBYTE}
+"""What a server takes per file, by boost tier; Discord's own 413 has the last word (docs.discord.com, reference)."""
+FORM_BYTES = 64 * 1024
+"""Room for the rest of the upload's form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class DiscordDelivery:
         self._views = views
         self._whispers = whispers
         self._now_ms = now_ms
+        self._tiers: dict[int, int] = {}
 
     async def show(self, *, job: Job) -> int | None:
         """Edit the card and open the thread. A card that was deleted is not drawn again."""
@@ -70,6 +74,7 @@ class DiscordDelivery:
 
     async def post(self, *, job: Job, clip: Clip) -> Posted:
         """Thread, then channel, then DM; the next only after a definite refusal of the one before."""
+        await self._check_size(job, clip)
         refusal = "no place was left"
         for find_place in self._ladder(job):
             try:
@@ -79,7 +84,7 @@ class DiscordDelivery:
                 return Posted(channel_id=place.channel_id, message_id=message.id)
             except discord.HTTPException as fault:
                 if fault.status == 413 or fault.code == TOO_LARGE:  # noqa: PLR2004 -- HTTP's own number
-                    raise await self._too_large(job, clip) from fault
+                    raise _too_large(job, clip, await self._upload_limit(job.guild_id)) from fault
                 if fault.code not in NO_PLACE and fault.status not in {403, 404}:
                     raise UndeliverableError(reason=fault.text or str(fault), job=str(job.id)) from fault
                 refusal = fault.text or str(fault)
@@ -192,13 +197,23 @@ class DiscordDelivery:
             return None
         return target.status_message_id
 
-    async def _too_large(self, job: Job, clip: Clip) -> ClipTooLargeError:
-        tier = 0
-        if job.guild_id is not None:
-            guild = await self._client.fetch_guild(job.guild_id, with_counts=False)
-            tier = guild.premium_tier
-        limit = LIMITS_BY_TIER[tier] * 1.048576
-        return ClipTooLargeError(megabytes=clip.size_bytes / MEGABYTE, limit_megabytes=limit, job=str(job.id))
+    async def _check_size(self, job: Job, clip: Clip) -> None:
+        with _translated():
+            limit = await self._upload_limit(job.guild_id)
+        if clip.size_bytes > limit - FORM_BYTES:
+            raise _too_large(job, clip, limit)
+
+    async def _upload_limit(self, guild_id: int | None) -> int:
+        """The boost tier is fetched once per server; a server that does not answer is taken for one without."""
+        if guild_id is None:
+            return LIMITS_BY_TIER[0]
+        if guild_id not in self._tiers:
+            try:
+                guild = await self._client.fetch_guild(guild_id, with_counts=False)
+            except (discord.NotFound, discord.Forbidden):
+                return LIMITS_BY_TIER[0]
+            self._tiers[guild_id] = guild.premium_tier
+        return LIMITS_BY_TIER[self._tiers[guild_id]]
 
     def _messageable(self, job: Job, channel_id: int) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(channel_id, guild_id=job.guild_id)
@@ -211,6 +226,10 @@ def _channel_target(job: Job) -> ChannelTarget:
     if not isinstance(job.target, ChannelTarget):
         raise TypeError(f"job {job.id} goes to a file, not to Discord")
     return job.target
+
+
+def _too_large(job: Job, clip: Clip, limit: int) -> ClipTooLargeError:
+    return ClipTooLargeError(megabytes=clip.size_bytes / MEGABYTE, limit_megabytes=limit / MEGABYTE, job=str(job.id))
 
 
 def _only(job: Job) -> discord.AllowedMentions:

@@ -1,6 +1,6 @@
 """Sentences: what people read about a job."""
 
-from datetime import UTC, datetime
+from discord.utils import escape_markdown, escape_mentions
 
 from bot.domain.jobs import Job, JobState
 from bot.domain.quota import dollars
@@ -48,7 +48,7 @@ def price(job: Job) -> str:
     quoted = dollars(job.quote_micros or 0)
     match job.state:
         case JobState.DELIVERED:
-            return f"{dollars(job.cost_micros or 0)} charged"
+            return f"{dollars(job.cost_micros)} charged" if job.cost_micros else "Free"
         case JobState.FAILED | JobState.CANCELLED | JobState.ABANDONED | JobState.UNDELIVERABLE | JobState.REFUSED:
             return "Nothing charged"
         case _ if not job.quote_micros:
@@ -58,11 +58,12 @@ def price(job: Job) -> str:
 
 
 def line(job: Job) -> str:
-    """One job in a list: when, stage, price, and the prompt's beginning."""
-    when = f"<t:{job.created_ms // 1000}:R>"
+    """One job in a list: stage, price, when, and the prompt's beginning."""
     cost = f" · {price(job)}" if job.quote_micros is not None else ""
-    return f"`{job.id}` {when} · **{stage(job)}**{cost}"
+    when = f"<t:{job.created_ms // 1000}:R>"
+    return f"**{stage(job)}**{cost} · {when}\n-# {plain(job.title)} · job {job.id}"
 
 
-def moment(time_ms: int) -> str:
-    return f"{datetime.fromtimestamp(time_ms / 1000, tz=UTC):%Y-%m-%d %H:%M} UTC"
+def plain(text: str) -> str:
+    """What a member typed, without its markdown and mentions taking effect."""
+    return escape_mentions(escape_markdown(text))

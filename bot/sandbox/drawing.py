@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from html import escape
 from typing import Any, Protocol
-from zlib import crc32
 
 from bot.sandbox.component_rules import SELECTS, Component, walk
 from bot.sandbox.interactions import leaf_options
@@ -30,6 +29,14 @@ class Drawing:
         self._markdown = markdown
         self._link = link
 
+    def avatar(self, user: User, *, small: bool = False) -> str:
+        """Draw initials on a colour; users take the colours in turn, so that neighbours differ."""
+        initials = "".join(word[0] for word in user.name.split()[:2]).upper() or "?"
+        colour = _COLOURS[list(self._world.stored.users).index(user.id) % len(_COLOURS)]
+        shown = initials[:1] if small else initials
+        kinds = "avatar small" if small else "avatar"
+        return element("span", escape(shown), class_=kinds, style=f"background: {colour}", aria_hidden="true")
+
     # What a member did to call the message.
 
     def called_by(self, message: Message) -> Interaction | None:
@@ -51,7 +58,7 @@ class Drawing:
         who = element("b", escape(user.name))
         return element(
             "div",
-            element("p", avatar(user, small=True), who, self._deed(interaction), class_="who"),
+            element("p", self.avatar(user, small=True), who, self._deed(interaction), class_="who"),
             optional("ul", "".join(entries), class_="entries"),
             self._references(interaction),
             class_="call",
@@ -203,14 +210,6 @@ def button(component: Json) -> str:
     label = escape(component.get("label") or "")
     inner = " ".join(part for part in (emoji, label, "↗" if style == 5 else "") if part)  # noqa: PLR2004 - a link
     return f'<span class="button s{int(style or 2)}{off}">{inner}</span>'
-
-
-def avatar(user: User, *, small: bool = False) -> str:
-    initials = "".join(word[0] for word in user.name.split()[:2]).upper() or "?"
-    colour = _COLOURS[crc32(user.name.encode()) % len(_COLOURS)]
-    size = " small" if small else ""
-    shown = initials[:1] if small else initials
-    return f'<span class="avatar{size}" style="background: {colour}" aria-hidden="true">{escape(shown)}</span>'
 
 
 def family_of(attachment: Attachment) -> str:

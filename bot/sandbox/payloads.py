@@ -131,7 +131,8 @@ def channel(world: World, value: Channel) -> Json:
     }
     if value.is_thread:
         return payload | _thread_fields(world, value)
-    return payload | {"position": 0, "nsfw": False, "topic": None, "permission_overwrites": []}
+    payload |= {"position": 0, "nsfw": False, "topic": None, "permission_overwrites": []}
+    return payload | ({"bitrate": 64_000, "user_limit": 0} if value.type is ChannelType.VOICE else {})
 
 
 def _thread_fields(world: World, value: Channel) -> Json:

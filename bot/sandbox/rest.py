@@ -19,7 +19,6 @@ from bot.sandbox.schema import PublishedSchema
 from bot.sandbox.world import Request, World
 
 API_PATH = "/api/v10"
-PAYLOAD_BYTES_MAX = 1024 * 1024
 # discord.py takes an answer without Via for Cloudflare's, and a content type with a charset for text.
 PLAIN_HEADERS = {"Via": "1.1 sandbox", "Content-Type": "application/json"}
 MAJOR = ("channel_id", "guild_id", "webhook_token")

@@ -15,7 +15,7 @@ from bot.sandbox.refusal import Reason, RefusedError, Rule, error_tree
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
-PLACE_VARIABLE = "DAILIES_DISCORD_OPENAPI"
+PLACE_VARIABLE = "DISCORD_OPENAPI"
 _MULTIPART = "application~1json"
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
-from bot.sandbox.drawing import Drawing, avatar
+from bot.sandbox.drawing import Drawing
 from bot.sandbox.markdown import Markdown
 from bot.sandbox.markup import element
 from bot.sandbox.records import Attachment, Channel, Message, MessageFlag
@@ -136,7 +136,7 @@ class Page:
         app = element("span", "APP", class_="app") if author.bot else ""
         moment = datetime.fromtimestamp(message.created_ms / 1000, UTC)
         time = element("time", f"{moment:%H:%M}", datetime=moment.isoformat())
-        return avatar(author) + element("div", element("b", escape(author.name)), app, time, class_="by")
+        return self._drawing.avatar(author) + element("div", element("b", escape(author.name)), app, time, class_="by")
 
     def _content(self, message: Message) -> str:
         if message.loading:

@@ -104,10 +104,6 @@ class World:
     def application_id(self) -> int:
         return self.bot.id
 
-    @property
-    def bot_mention(self) -> str:
-        return f"<@{self.bot.id}>"
-
     def now_ms(self) -> int:
         return self.clock.now_ms()
 

@@ -36,7 +36,7 @@ class SqliteBooks:
         self._writer = writer
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        return await self._writer.run(lambda connection: work(_transaction(connection)))
+        return await self._writer.run(lambda connection: work(transaction_on(connection)))
 
 
 @asynccontextmanager
@@ -55,7 +55,7 @@ async def open_books(data_dir: Path) -> AsyncIterator[SqliteBooks]:
             await writer.close()
 
 
-def _transaction(connection: sqlite3.Connection) -> SqliteTransaction:
+def transaction_on(connection: sqlite3.Connection) -> SqliteTransaction:
     return SqliteTransaction(
         jobs=SqliteJobs(connection),
         ledger=SqliteLedger(connection),

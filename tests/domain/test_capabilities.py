@@ -103,7 +103,11 @@ REFUSED: list[tuple[Sequence[StoredReference], type[RequestError], str]] = [
     ([stored(slot(Kind.IMAGE), picture(3000, 1000))], ReferenceShapeError, r"between 0.4 and 2.5"),
     ([stored(slot(Kind.IMAGE), sound())], ReferenceKindError, r"is MP3 audio, but this slot takes image"),
     ([stored(slot(Kind.IMAGE), picture(), 31 * MEGABYTE)], ReferenceTooLargeError, r"31.0 MB; 30 MB is the most"),
-    ([stored(slot(Kind.VIDEO), clip(1900))], ReferenceDurationError, r"lasts 1.9 s; video references must last 2 to 15 s"),
+    (
+        [stored(slot(Kind.VIDEO), clip(1900))],
+        ReferenceDurationError,
+        r"lasts 1.9 s; video references must last 2 to 15 s",
+    ),
     ([stored(slot(Kind.VIDEO), clip(5000, 1920, 1080))], ReferenceShapeError, r"must be 480p or 720p"),
     (
         [stored(slot(Kind.IMAGE), picture()), stored(slot(Kind.AUDIO), sound(16_000))],

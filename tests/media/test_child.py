@@ -15,8 +15,8 @@ from bot.media.child import ChildFailedError, Ending, Limits, run_limited
 
 HANG = "out = open({fifo!r}, 'w'); out.write('ready\\n'); out.flush(); import time; time.sleep(600)"
 SPAWN = (
-    "import os, subprocess; out = os.open({fifo!r}, os.O_WRONLY); os.write(out, b'ready\\n');"
-    "subprocess.run(['sleep', '600'], pass_fds=[out])"
+    "import subprocess; out = open({fifo!r}, 'w');"
+    "subprocess.run(['sh', '-c', 'echo ready; exec sleep 600'], stdout=out)"
 )
 
 
@@ -94,11 +94,12 @@ async def test_cancelling_the_wait_kills_the_whole_group(fifo: Path, code: str) 
     await assert_writers_die(reader)
 
 
-async def test_a_child_dies_with_a_killed_parent(fifo: Path) -> None:
+async def test_a_child_dies_with_a_killed_parent(fifo: Path, tmp_path: Path) -> None:
     arguments = {"stmt": HANG.format(fifo=str(fifo)), "number": 1}
     work = f"run_limited('timeit:timeit', {arguments!r})"
     code = f"import asyncio; from bot.media.child import run_limited; asyncio.run({work})"
-    parent = subprocess.Popen([sys.executable, "-c", code])  # noqa: ASYNC220, S603 (started at once, waited for below)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}  # what it leaves there goes with the test
+    parent = subprocess.Popen([sys.executable, "-c", code], env=environment)  # noqa: ASYNC220, S603 (started at once, waited for below)
     reader = await opened(fifo)
     parent.send_signal(signal.SIGKILL)
     parent.wait(timeout=10)

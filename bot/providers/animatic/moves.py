@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from math import pi, sin
 
 from bot.domain.requests import Camera
-from bot.domain.slots import Frame, Place
+from bot.domain.slots import Frame
 from bot.providers.animatic.shots import Showing
 
 FULL_AMPLITUDE_FRAMES = 60
 """A shorter showing moves less: the same way in less time would be a jerk."""
 
-_DRAWN = (Camera.ZOOM_IN, Camera.ZOOM_OUT, Camera.PAN_LEFT, Camera.PAN_RIGHT, Camera.TILT_UP, Camera.TILT_DOWN)
+_DRAWN_PART = 0.88
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +30,26 @@ class View:
 
 
 _ALL = View(1.0)
-_CLOSE = View(0.88)
+_CLOSE = View(0.9)
 _WAYS: dict[Camera, tuple[View, View]] = {
-    Camera.DOLLY_IN: (_ALL, View(0.86)),
-    Camera.DOLLY_OUT: (View(0.86), _ALL),
+    Camera.DOLLY_IN: (_ALL, View(0.87)),
+    Camera.DOLLY_OUT: (View(0.87), _ALL),
     Camera.ZOOM_IN: (_ALL, _CLOSE),
     Camera.ZOOM_OUT: (_CLOSE, _ALL),
-    Camera.PAN_LEFT: (View(0.9, across=1), View(0.9, across=-1)),
-    Camera.PAN_RIGHT: (View(0.9, across=-1), View(0.9, across=1)),
-    Camera.TILT_UP: (View(0.9, down=1), View(0.9, down=-1)),
-    Camera.TILT_DOWN: (View(0.9, down=-1), View(0.9, down=1)),
+    Camera.PAN_LEFT: (View(0.92, across=1), View(0.92, across=-1)),
+    Camera.PAN_RIGHT: (View(0.92, across=-1), View(0.92, across=1)),
+    Camera.TILT_UP: (View(0.92, down=1), View(0.92, down=-1)),
+    Camera.TILT_DOWN: (View(0.92, down=-1), View(0.92, down=1)),
     Camera.CRANE_UP: (View(0.88, down=1), View(0.94, down=-1)),
     Camera.CRANE_DOWN: (View(0.94, down=-1), View(0.88, down=1)),
-    Camera.ORBIT_LEFT: (View(0.9, across=1), View(0.9, across=-1)),
-    Camera.ORBIT_RIGHT: (View(0.9, across=-1), View(0.9, across=1)),
+    Camera.ORBIT_LEFT: (View(0.92, across=1), View(0.92, across=-1)),
+    Camera.ORBIT_RIGHT: (View(0.92, across=-1), View(0.92, across=1)),
     Camera.FIXED: (_ALL, _ALL),
 }
 _ORBITS = (Camera.ORBIT_LEFT, Camera.ORBIT_RIGHT)
+
+
+_FRAME_CAMERAS = {Frame.FIRST: Camera.ZOOM_IN, Frame.END: Camera.ZOOM_OUT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +70,29 @@ class Move:
         )
 
 
+_CARD = Move(_ALL, View(0.96))
+
+
 def move_for(showing: Showing, asked: Camera | None, seed: int) -> Move:
     """What the words ask for, else drawn from the seed. A first frame starts whole and an end frame ends whole."""
     if showing.place is None:
         return _CARD  # its words must stay where they can be read
-    camera = asked or _drawn(showing, seed)
-    if isinstance(showing.place, Frame) and camera is not Camera.FIXED:
-        camera = _FRAME_CAMERAS[showing.place]
-    before, after = _WAYS[camera]
     strength = min(1.0, showing.frames / FULL_AMPLITUDE_FRAMES)
+    if isinstance(showing.place, Frame) and asked is not Camera.FIXED:
+        return _way(_FRAME_CAMERAS[showing.place], strength)
+    return _drawn(showing, seed, strength) if asked is None else _way(asked, strength)
+
+
+def _way(camera: Camera, strength: float) -> Move:
+    before, after = _WAYS[camera]
     return Move(_weaker(before, strength), _weaker(after, strength), bow=0.8 if camera in _ORBITS else 0.0)
 
 
-_FRAME_CAMERAS = {Frame.FIRST: Camera.ZOOM_IN, Frame.END: Camera.ZOOM_OUT}
-_CARD = Move(_ALL, View(0.96))
-
-
-def _drawn(showing: Showing, seed: int) -> Camera:
-    place: Place | None = showing.place
-    return random.Random(f"{seed} {place} {showing.start}").choice(_DRAWN)  # noqa: S311 (a look, not a secret)
+def _drawn(showing: Showing, seed: int, strength: float) -> Move:
+    """Towards a part of the picture or back from it, so that all of the picture is seen once."""
+    draw = random.Random(f"{seed} {showing.place} {showing.start}")  # noqa: S311 (a look, not a secret)
+    close = _weaker(View(_DRAWN_PART, draw.uniform(-0.8, 0.8), draw.uniform(-0.8, 0.4)), strength)
+    return Move(_ALL, close) if draw.random() < 0.5 else Move(close, _ALL)  # noqa: PLR2004 (even odds)
 
 
 def _weaker(view: View, strength: float) -> View:

@@ -25,8 +25,6 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _BEHIND = (14, 15, 18)
 _BLUR_SHRINK = 16
 _DIM = 0.6
-_HEADROOM = 0.3
-"""Heads are in the upper half of most pictures, and the foot lies under the caption anyway."""
 _CLIP_THREADS = 2
 _UNSPECIFIED = 2
 _LATE = Fraction(1, 1000)
@@ -72,16 +70,22 @@ def picture_of(image: Image.Image) -> Picture:
 
 
 def picture_from(frame: av.VideoFrame) -> Picture:
-    turned = frame.rotation
-    frame = frame.reformat(
+    luma, blue, red = (_turned(_plane(plane), frame.rotation) for plane in _as_we_encode(frame).planes)
+    return Picture((luma, blue, red))
+
+
+def _as_we_encode(frame: av.VideoFrame) -> av.VideoFrame:
+    # High definition without a tag is BT.709, whatever the scaler would take for granted.
+    is_untagged = frame.colorspace == _UNSPECIFIED
+    is_ours = is_untagged or frame.colorspace == Colorspace.ITU709
+    if frame.format.name == "yuv420p" and is_ours and frame.color_range != ColorRange.JPEG:
+        return frame
+    return frame.reformat(
         format="yuv420p",
-        # High definition without a tag is BT.709, whatever the scaler would take for granted.
-        src_colorspace=Colorspace.ITU709 if frame.colorspace == _UNSPECIFIED else None,
+        src_colorspace=Colorspace.ITU709 if is_untagged else None,
         dst_colorspace=Colorspace.ITU709,
         dst_color_range=ColorRange.MPEG,
     )
-    luma, blue, red = (_turned(_plane(plane), turned) for plane in frame.planes)
-    return Picture((luma, blue, red))
 
 
 def _plane(plane: av.video.plane.VideoPlane) -> Image.Image:
@@ -105,11 +109,11 @@ def whole(size: Size) -> Box:
     return (0.0, 0.0, float(size[0]), float(size[1]))
 
 
-def cover_box(size: Size, raster: Size, from_top: float = 0.5) -> Box:
-    """The largest part that has the raster's shape: in the middle, or with more of the top (0) than of the foot (1)."""
+def cover_box(size: Size, raster: Size) -> Box:
+    """The largest part in the middle that has the raster's shape."""
     scale = min(size[0] / raster[0], size[1] / raster[1])
     width, height = raster[0] * scale, raster[1] * scale
-    left, top = (size[0] - width) / 2, (size[1] - height) * from_top
+    left, top = (size[0] - width) / 2, (size[1] - height) / 2
     return (left, top, left + width, top + height)
 
 
@@ -127,8 +131,7 @@ def still(path: Path, raster: Size, *, exact: bool) -> Picture:
     image = _loaded(path, size)
     apart = (image.width * size[1]) / (image.height * size[0])
     if exact or max(apart, 1 / apart) <= COVER_RATIO_MAX:
-        part = cover_box(image.size, size, 0.5 if exact else _HEADROOM)
-        return picture_of(image.resize(size, Image.Resampling.LANCZOS, part))
+        return picture_of(image.resize(size, Image.Resampling.LANCZOS, cover_box(image.size, size)))
     return picture_of(_before_itself(image, size))
 
 

@@ -121,7 +121,13 @@ class Animatic:
             task = self._group.create_task(self._render(task_id), name=f"animatic {task_id}")
             self._tasks[task_id] = task
             # Not in the task itself: one that is cancelled before its first step never gets to its own end.
-            task.add_done_callback(lambda _: self._tasks.pop(task_id))
+            task.add_done_callback(lambda _: self._left(task_id))
+
+    def _left(self, task_id: str) -> None:
+        """The bell is for an end only: rung for a child that could not be started, it would ring without a pause."""
+        del self._tasks[task_id]
+        if self._ended(task_id):
+            self._ring(task_id)
 
     async def _render(self, task_id: str) -> None:
         try:
@@ -129,7 +135,6 @@ class Animatic:
                 await self._rendered(task_id)
         finally:
             self._part_path(task_id).unlink(missing_ok=True)
-        self._ring(task_id)
 
     async def _rendered(self, task_id: str) -> None:
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps
 
 from bot.domain.references import Reference, StoredReference
 from bot.domain.requests import Aspect, Plan, Tier
@@ -96,7 +96,7 @@ def film(plan: Plan, folder: Path) -> Film:
 def read_film(path: Path) -> Film:
     with av.open(str(path)) as container:
         video = container.streams.video[0]
-        frames = [np.asarray(frame.to_image()) for frame in container.decode(video)]
+        frames = [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in container.decode(video)]
         return Film(
             frames=frames,
             sound=read_sound(path) if container.streams.audio else None,
@@ -169,16 +169,12 @@ def still_clip(path: Path, colour: Colour, seconds: float = 2.0) -> Path:
 def covered(path: Path, size: tuple[int, int]) -> Rgb:
     """The picture cropped to the middle in the wanted shape, as a first frame should be."""
     with Image.open(path) as image:
-        scale = min(image.width / size[0], image.height / size[1])
-        width, height = size[0] * scale, size[1] * scale
-        left, top = (image.width - width) / 2, (image.height - height) / 2
-        box = (left, top, left + width, top + height)
-        return np.asarray(image.convert("RGB").resize(size, Image.Resampling.LANCZOS, box))
+        return np.asarray(ImageOps.fit(image.convert("RGB"), size, Image.Resampling.LANCZOS))
 
 
 def psnr(a: Rgb, b: Rgb) -> float:
-    error = np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)
-    return float(10 * np.log10(255**2 / max(error, 1e-9)))
+    error = float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2))
+    return 10 * math.log10(255**2 / max(error, 1e-9))
 
 
 def bare(frame: Rgb) -> Rgb:
@@ -193,7 +189,8 @@ def likeness(a: Rgb, b: Rgb) -> float:
 
 def colour_of(frame: Rgb) -> npt.NDArray[np.float64]:
     height, width, _ = frame.shape
-    return np.median(frame[height // 3 : height // 2, width // 3 : -width // 3], axis=(0, 1))
+    middle = frame[height // 3 : height // 2, width // 3 : -width // 3]
+    return np.asarray(np.median(middle, axis=(0, 1)), dtype=np.float64)
 
 
 def loudness_at(sound: Wave, hertz: float) -> float:

@@ -1,0 +1,124 @@
+"""Whole commands over the local Discord: the real bot, real sockets, a real database, and members who click."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from bot.domain.jobs import Job, JobState, TargetKind
+from bot.sandbox.client import Invocation, MemberClient
+from bot.sandbox.records import AnswerType, Channel, Guild, Message
+from bot.sandbox.server import Sandbox
+from bot.sandbox.world import World
+from bot.settings import DefaultSettings, Settings
+from bot.storage.verify import verify
+from bot.wiring import Workshop, open_workshop, serve_discord
+
+SAMPLES = Path(__file__).parents[2] / "bot" / "samples"
+SECONDS_MAX = 30.0
+FAR_MS = 2**60
+
+
+@dataclass(kw_only=True)
+class Story:
+    """A guild with one text channel, its members, and the bot's own workshop behind it."""
+
+    sandbox: Sandbox
+    world: World
+    workshop: Workshop
+    guild: Guild
+    channel: Channel
+    member: MemberClient
+    other: MemberClient
+    folder: Path
+
+    def generate(self, prompt: str = "a fox", *, by: MemberClient | None = None, **said: Any) -> Invocation:
+        """`/generate` in the story's channel; paths become attachments."""
+        channel_id = said.pop("channel_id", self.channel.id)
+        files = {name: value for name, value in said.items() if isinstance(value, Path)}
+        options = {"prompt": prompt} | {name: value for name, value in said.items() if name not in files}
+        return (by or self.member).slash(channel_id, "generate", options=options, files=files)
+
+    async def refusal(self, asked: Invocation) -> str:
+        """What the member alone was told; nobody else sees anything of it."""
+        said_at_once = await asked.acknowledged() is AnswerType.MESSAGE
+        message = await (asked.response() if said_at_once else asked.follow_up(seconds=SECONDS_MAX))
+        assert message.visible_to == self.member.member.id
+        assert not self.other.sees(message)
+        return message.content
+
+    async def ended(self, asked: Invocation) -> Job:
+        """The job when it has ended and everything about it was told."""
+        async with asyncio.timeout(SECONDS_MAX):
+            while True:
+                job = await self.workshop.books.write(lambda tx: tx.jobs.get(asked.id))
+                if job is not None and not job.is_open and await self._told(job):
+                    return job
+                await self._next_change()
+
+    async def clip(self, asked: Invocation) -> Message:
+        job = await self.ended(asked)
+        assert job.state is JobState.DELIVERED, job.error_text
+        assert job.message_id is not None
+        return self.world.stored.messages[job.message_id]
+
+    async def spent(self, owner: str = "guild", unit: str = "usd") -> tuple[int, int]:
+        lines = await self.workshop.views.balances()
+        rows = [(int(b["spent"] or 0), int(b["held"] or 0)) for b in lines if (b["owner"], b["unit"]) == (owner, unit)]
+        return rows[0] if rows else (0, 0)
+
+    async def _told(self, job: Job) -> bool:
+        everything = frozenset(TargetKind)
+        waiting = await self.workshop.books.write(
+            lambda tx: tx.outbox.due(targets=everything, now_ms=FAR_MS, limit=1000)
+        )
+        return job.id not in {item.job_id for item in waiting}
+
+    async def _next_change(self) -> None:
+        """Until something happens in the sandbox, or a moment passed: the books change without it too."""
+        answers = iter((None, True))
+        with suppress(TimeoutError):
+            await self.world.changes.until(lambda: next(answers), seconds=0.1)
+
+
+@asynccontextmanager
+async def story(folder: Path, *, link_life_seconds: int = 86_400, **settings: Any) -> AsyncIterator[Story]:
+    """The bot, running. At the end the sandbox must have caught it at nothing, and the books must be in order."""
+    world = World(folder=folder / "discord", link_life_seconds=link_life_seconds)
+    async with Sandbox(world=world) as sandbox:
+        guild = world.add_guild()
+        member, other = (sandbox.client(world.add_member(guild, name)) for name in ("Member", "Other"))
+        channel = world.add_channel(guild)
+        async with open_workshop(settings_for(sandbox, folder, **settings)) as workshop:
+            async with asyncio.TaskGroup() as group:
+                bot = group.create_task(serve_discord(workshop))
+                await sandbox.gateway.ready()
+                yield Story(
+                    sandbox=sandbox,
+                    world=world,
+                    workshop=workshop,
+                    guild=guild,
+                    channel=channel,
+                    member=member,
+                    other=other,
+                    folder=folder,
+                )
+                bot.cancel()
+            assert world.violations == []
+        assert verify(folder / "data").problems == ()
+
+
+def settings_for(sandbox: Sandbox, folder: Path, **settings: Any) -> Settings:
+    known: dict[str, Any] = {
+        "discord_token": SecretStr(sandbox.token),
+        "discord_api_url": sandbox.api_url,
+        "discord_gateway_url": sandbox.gateway_url,
+        "discord_cdn_hosts": sandbox.cdn_host,
+        "data_dir": folder / "data",
+        "web_port": 0,
+    }
+    return DefaultSettings(**(known | settings))
