@@ -29,7 +29,7 @@ class ProviderSettings(BaseModel):
     max_concurrent: int | None = Field(default=None, ge=1, le=1000)
     requests_per_second: float | None = Field(default=None, gt=0, le=1000)
     typical_seconds: int | None = Field(default=None, ge=1, le=86_400)
-    deadline_seconds: int | None = Field(default=None, ge=10, le=604_800)
+    deadline_seconds: int | None = Field(default=None, ge=1, le=604_800)
 
     @property
     def keys(self) -> list[str]:

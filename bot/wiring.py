@@ -267,7 +267,7 @@ def _animatic(settings: Settings, media: Media, bell: Bell) -> Animatic:
         folder=settings.data_dir.resolve() / "animatic",
         stored_path=lambda sha256: media.stored_path(sha256=sha256),
         run=run_limited,
-        ring=lambda _task: bell.ring(),
+        ring=lambda task_id: bell.ring(task_id=task_id),
     )
 
 

@@ -48,7 +48,7 @@ MOVES: Mapping[JobState, frozenset[JobState]] = {
     _S.UNCERTAIN: frozenset({_S.RUNNING, _S.ABANDONED}),
     _S.RUNNING: frozenset({_S.FETCHING, _S.FAILED, _S.CANCELLED, _S.ABANDONED}),
     _S.FETCHING: frozenset({_S.POSTING, _S.FAILED}),
-    _S.POSTING: frozenset({_S.DELIVERED, _S.UNDELIVERABLE}),
+    _S.POSTING: frozenset({_S.DELIVERED, _S.UNDELIVERABLE, _S.FETCHING}),
     _S.DELIVERED: frozenset(),
     _S.REFUSED: frozenset(),
     _S.FAILED: frozenset(),

@@ -190,8 +190,8 @@ def _xing_samples(source: Source, offset: int, frame: Frame) -> int | None:
 
 
 def _whole(source: Source, offset: int, told_bytes: int) -> bool:
-    """False for a file that was cut after its header was written: then the frames are counted."""
-    return offset + told_bytes <= source.size_bytes + _SLACK_BYTES
+    """False for a file that was cut, or joined to another, after its header was written: then frames are counted."""
+    return abs(offset + told_bytes - source.size_bytes) <= _SLACK_BYTES
 
 
 def _counted_samples(source: Source, offset: int, first: Frame) -> int:

@@ -73,6 +73,10 @@ class Jobs(Protocol):
         """Remember that the requester wants it stopped, and make it due; no fence."""
         ...
 
+    def hurry(self, task_ids: frozenset[str], *, due_ms: int) -> None:
+        """Make the running jobs of these tasks due; no fence."""
+        ...
+
     def due(self, *, states: frozenset[JobState], targets: frozenset[TargetKind], now_ms: int, limit: int) -> list[Job]:
         """Open jobs whose time has come, the longest waiting first."""
         ...

@@ -65,7 +65,12 @@ class Finisher:
 
     async def post(self, job: Job) -> None:
         """For POSTING."""
-        clip = await self._media.keep_clip(job_id=job.id, source=job.clip_path or "", trusted_host=None)
+        try:
+            clip = await self._media.keep_clip(job_id=job.id, source=job.clip_path or "", trusted_host=None)
+        except ClipUnusableError:
+            log.warning("the kept clip is gone, fetching it again", **job.log_fields())
+            await self._books.write(lambda tx: move(tx, job, JobState.FETCHING, now_ms=self._now_ms()))
+            return
         try:
             posted = await self._delivery.post(job=job, clip=clip)
         except TryLaterError as fault:

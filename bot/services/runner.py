@@ -61,10 +61,16 @@ class Runner:
         """Until cancelled; steps under way are cancelled with it, and the next start carries them on."""
         async with asyncio.TaskGroup() as group:
             while True:
+                await self._answer_bell()
                 for lane in self._lanes:
                     await self._start_due(lane, group)
                 await self._start_tellings(group)
                 await self._bell.wait(await self._idle_seconds())
+
+    async def _answer_bell(self) -> None:
+        tasks, now_ms = self._bell.heard(), self._now_ms()
+        if tasks:
+            await self._books.write(lambda tx: tx.jobs.hurry(tasks, due_ms=now_ms))
 
     async def _start_due(self, lane: Lane, group: asyncio.TaskGroup) -> None:
         busy = self._busy[lane.name]

@@ -96,6 +96,13 @@ class SqliteJobs:
             "UPDATE job SET cancel_asked = 1, due_ms = MIN(due_ms, since_ms) WHERE id = ? AND is_open = 1", (job_id,)
         )
 
+    def hurry(self, task_ids: frozenset[str], *, due_ms: int) -> None:
+        self._connection.execute(
+            "UPDATE job SET due_ms = MIN(due_ms, ?) WHERE is_open = 1 AND state = 'RUNNING' "
+            "AND task_id IN (SELECT value FROM json_each(?))",
+            (due_ms, json.dumps(sorted(task_ids))),
+        )
+
     def due(self, *, states: frozenset[JobState], targets: frozenset[TargetKind], now_ms: int, limit: int) -> list[Job]:
         rows = self._connection.execute(_DUE, (now_ms, _listed(states), _listed(targets), limit))
         return [job_of(row) for row in rows]

@@ -93,7 +93,8 @@ class Writer:
             if self._is_closed:
                 raise DatabaseError(path=str(self._path), reason="it was closed.")
             self._calls.put(_Call(work, loop, answer))
-        return await asyncio.shield(answer)
+        # Cancelling this await gives up the answer alone: the work is the queue's, and is committed or not as a whole.
+        return await answer
 
     async def close(self) -> None:
         """Finish what is queued, then end the thread. Closing twice is fine."""

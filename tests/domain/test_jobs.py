@@ -53,7 +53,9 @@ ALLOWED = {
     (S.FETCHING, S.POSTING),
     (S.FETCHING, S.FAILED),
     (S.POSTING, S.DELIVERED),
+    (S.POSTING, S.FETCHING),
     (S.POSTING, S.UNDELIVERABLE),
+    (S.POSTING, S.FETCHING),
 }
 """Written out a second time: a change of the table is a decision, and is made twice."""
 

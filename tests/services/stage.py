@@ -1,11 +1,11 @@
 """A stage for the services: real books in a file, real media on disk, a scripted provider and delivery."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import httpx
 
@@ -33,7 +33,6 @@ from bot.services.watch import Watcher
 from bot.storage.books import SqliteBooks, open_books
 from bot.storage.views import SqliteViews, open_views
 
-T = TypeVar("T")
 SAMPLES = Path(__file__).parents[2] / "bot" / "samples"
 MEMBER, GUILD, JOB = "1001", 2002, 1433000000000000001
 ROW = replace(UNIFICALLY, takes_links_only=False, requests_per_second=1000.0, typical_seconds=40, deadline_seconds=300)
@@ -86,11 +85,12 @@ class ScriptedProvider:
         assert links == {}
         self.submits.append(attempt_id)
         self.on_submit()
-        return _next(self.submit_answers)
+        return str(_next(self.submit_answers))
 
     async def read(self, *, task_id: str) -> TaskStatus:
         assert task_id == "task-1"
-        return _next(self.statuses)
+        status: TaskStatus = _next(self.statuses)
+        return status
 
     async def cancel(self, *, task_id: str) -> bool:
         assert task_id == "task-1"
@@ -117,16 +117,15 @@ class ScriptedDelivery:
     async def post(self, *, job: Job, clip: Clip) -> Posted:
         assert clip.path.exists()
         self.posts.append(job.id)
-        return _next(self.post_answers)
+        posted: Posted = _next(self.post_answers)
+        return posted
 
     async def notify(self, *, job: Job) -> None:
         self.notices.append(job.error_text or "")
 
 
-def _next(answers: Sequence[T | Exception]) -> T:
-    answer = answers[0]
-    if len(answers) > 1 and isinstance(answers, list):
-        answers.pop(0)
+def _next(answers: list[Any]) -> Any:  # Any: each script is typed where it stands
+    answer = answers.pop(0) if len(answers) > 1 else answers[0]
     if isinstance(answer, Exception):
         raise answer
     return answer

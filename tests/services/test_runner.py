@@ -16,6 +16,7 @@ from bot.ports.outside import (
     ProviderBusyError,
     Succeeded,
     TaskGoneError,
+    TaskStatus,
     TryLaterError,
     UnknownOutcomeError,
 )
@@ -119,8 +120,9 @@ async def test_a_start_that_finds_a_submit_under_way_does_not_repeat_it(tmp_path
 async def test_polls_that_fail_are_repeated_and_a_task_not_found_at_first_is_tolerated(
     tmp_path: Path, made: Path
 ) -> None:
-    statuses = [ProviderBusyError("503"), TaskGoneError(), Pending(progress=40), Succeeded(video=str(made))]
-    async with set_stage(tmp_path, provider=ScriptedProvider(statuses=list(statuses))) as stage:
+    statuses: list[TaskStatus | Exception] = [ProviderBusyError("503"), TaskGoneError(), Pending(progress=40)]
+    provider = ScriptedProvider(statuses=[*statuses, Succeeded(video=str(made))])
+    async with set_stage(tmp_path, provider=provider) as stage:
         await stage.ask()
         assert (await stage.run_to_end()).state is JobState.DELIVERED
 

@@ -37,9 +37,9 @@ asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("seed", range(4))
-async def test_a_kill_in_mid_write_leaves_sound_books(tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311  when to kill, not a secret
+@pytest.mark.parametrize("kill", range(4))
+async def test_a_kill_in_mid_write_leaves_sound_books(tmp_path: Path, kill: int) -> None:
+    chance = random.Random(kill)  # noqa: S311  when to kill, not a secret
     answered: list[int] = []
     for start in (1, 100_001):
         answered += await written_until_killed(tmp_path, start, chance.uniform(0.0, 0.2))

@@ -11,7 +11,7 @@ from bot.domain.jobs import ChannelTarget, FileTarget, Job, JobState, TargetKind
 from bot.domain.references import MediaInfo, Reference, StoredReference
 from bot.domain.requests import Aspect, Camera, Plan, Request, Style, Tier
 from bot.domain.slots import SLOTS_MAX, Frame, Kind, Slot
-from bot.ports.books import Attempt, Outcome, StaleJobError
+from bot.ports.books import Attempt, Outcome, StaleJobError, Transaction
 from bot.storage.books import SqliteBooks
 from bot.storage.jobs import SqliteJobs, UnbalancedJobError
 from bot.storage.sqlite import database_path, open_for_reading, open_for_writing
@@ -171,6 +171,21 @@ async def test_a_wish_to_cancel_makes_the_job_due(books: SqliteBooks) -> None:
     due = await books.write(lambda tx: tx.jobs.due(states=states, targets=CHANNEL, now_ms=NOON_MS, limit=9))
     assert [job.cancel_asked for job in due] == [True]
     assert due[0].due_ms > 0
+
+
+async def test_a_doorbell_makes_running_jobs_of_its_tasks_due(books: SqliteBooks) -> None:
+    def run(tx: Transaction, job_id: int) -> Job:
+        job = queue(tx, job_id, usual_legs()).to(JobState.SUBMITTING, now_ms=NOON_MS)
+        running = tx.jobs.save(job).to(JobState.RUNNING, now_ms=NOON_MS, task_id=f"t{job_id}", due_ms=NOON_MS + 60_000)
+        return tx.jobs.save(running)
+
+    await books.write(lambda tx: [run(tx, job_id) for job_id in (1, 2, 3)])
+    await books.write(lambda tx: tx.jobs.hurry(frozenset({"t1", "t3", "unknown"}), due_ms=NOON_MS + 5))
+    await books.write(lambda tx: tx.jobs.hurry(frozenset({"t3"}), due_ms=NOON_MS + 9))
+    found = await books.write(lambda tx: {job.id: job for job in tx.jobs.all_open()})
+    assert {job_id: job.due_ms - NOON_MS for job_id, job in found.items()} == {1: 5, 2: 60_000, 3: 5}
+    # It passes beside a step under way: what that step saves is not stale.
+    await books.write(lambda tx: tx.jobs.save(found[1].waiting(due_ms=NOON_MS)))
 
 
 async def test_an_ended_job_cannot_be_asked_to_stop(books: SqliteBooks) -> None:

@@ -218,20 +218,42 @@ async def test_a_stray_stop_iteration_does_not_leave_its_caller_waiting(tmp_path
             await asyncio.wait_for(writer.run(lambda _: next(iter(empty))), 10)
 
 
-async def test_a_full_disk_is_told_and_survived(tmp_path: Path) -> None:
+def fill(connection: sqlite3.Connection) -> None:
+    """A disk that is full for this connection: https://www.sqlite.org/pragma.html#pragma_max_page_count."""
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages + 1}")
+    put(connection, "x" * 100_000)
+
+
+async def test_a_full_disk_is_told_and_the_file_opened_anew(tmp_path: Path) -> None:
     path = tmp_path / "db"
-
-    def fill(connection: sqlite3.Connection) -> None:
-        pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        connection.execute(f"PRAGMA max_page_count = {pages + 1}")
-        put(connection, "x" * 100_000)
-
+    large = "y" * 100_000
     async with writing(path) as writer:
         await writer.run(putting("before"))
         with pytest.raises(DatabaseError, match="full"):
             await writer.run(fill)
-        await writer.run(putting("after"))
-    assert names(path) == ["after", "before"]
+        await writer.run(putting(large))
+    assert names(path) == ["before", large]
+
+
+async def test_what_cannot_be_opened_anew_takes_no_more_work(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    openings = iter([opener])
+
+    def open_once() -> sqlite3.Connection:
+        for opening in openings:
+            return opening(path)
+        raise DatabaseError(path=str(path), reason="it is damaged.")
+
+    writer = Writer(path=path, open_connection=open_once)
+    await writer.start()
+    with pytest.raises(DatabaseError, match="full"):
+        await writer.run(fill)
+    for _ in range(2):
+        with pytest.raises(DatabaseError, match="damaged"):
+            await writer.run(putting("after"))
+    await writer.close()
+    assert names(path) == []
 
 
 DISK_FAULT = """

@@ -94,7 +94,7 @@ async def test_moderation_releases_and_says_what_to_change(tmp_path: Path) -> No
 
 
 async def test_a_lost_answer_is_never_sent_again(tmp_path: Path) -> None:
-    async with paid_story(tmp_path, deadline_seconds=10) as (told, provider):
+    async with paid_story(tmp_path, deadline_seconds=1) as (told, provider):
         provider.submit_troubles.append(unifically.Trouble(drops=True, creates=True))
         asked = told.generate()
         job = await told.ended(asked)

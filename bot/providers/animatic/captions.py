@@ -33,9 +33,7 @@ class Overlay:
     drawn: Picture
     masks: dict[int, tuple[Image.Image, Image.Image]] = field(default_factory=dict)
 
-    def lay(self, on: Picture, level: int = LEVELS) -> None:
-        if level == 0:
-            return
+    def lay(self, on: Picture, level: int) -> None:
         mask, half = self.masks[level]
         left, top = self.at
         luma, *chroma = zip(on.planes, self.drawn.planes, strict=True)

@@ -20,6 +20,7 @@ _PLAIN = str.maketrans(
 )
 _RIGHT_TO_LEFT = {"R", "AL", "AN"}
 _WIDE = {"W", "F"}
+_CLOSING = frozenset("，。、；：！？）」』》”’,.;:!?)…")  # noqa: RUF001 (no line begins with these)
 
 Font = ImageFont.FreeTypeFont
 
@@ -71,7 +72,7 @@ class Face:
     def _tokens(self, text: str, width: float) -> list[str]:
         tokens: list[str] = []
         for c in text:
-            breaks = not tokens or c == " " or _is_wide(c) or _is_wide(tokens[-1][-1])
+            breaks = not tokens or c == " " or ((_is_wide(c) or _is_wide(tokens[-1][-1])) and c not in _CLOSING)
             if breaks or self.width(tokens[-1] + c) > width:
                 tokens.append(c)
             else:

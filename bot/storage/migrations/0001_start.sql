@@ -39,6 +39,7 @@ CREATE TABLE job (
 CREATE INDEX job_due ON job (due_ms) WHERE is_open = 1;
 CREATE INDEX job_of_member ON job (member_id, guild_id, id);
 CREATE INDEX job_of_account ON job (account, state);
+CREATE INDEX job_of_task ON job (task_id) WHERE is_open = 1;
 CREATE INDEX job_queued ON job (provider, since_ms) WHERE state = 'QUEUED';
 
 CREATE TABLE attempt (

@@ -108,10 +108,11 @@ def read_film(path: Path) -> Film:
 
 
 def read_sound(path: Path) -> Wave:
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+    """The mean of both channels; FFmpeg's own way to one channel is louder."""
+    resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
     with av.open(str(path)) as container:
         parts = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
-    return np.concatenate([part.to_ndarray().ravel() for part in parts]).astype(np.float64)
+    return np.concatenate([part.to_ndarray() for part in parts], axis=1).mean(axis=0, dtype=np.float64)
 
 
 def boxes(path: Path) -> list[bytes]:
@@ -131,8 +132,8 @@ def picture(path: Path, colour: Colour, size: tuple[int, int] = (640, 480)) -> P
     return path
 
 
-def tone(path: Path, hertz: float, seconds: float = 2.0) -> Path:
-    samples = [round(9000 * math.sin(2 * math.pi * hertz * n / RATE)) for n in range(round(seconds * RATE))]
+def tone(path: Path, hertz: float, seconds: float = 2.0, peak: int = 9000) -> Path:
+    samples = [round(peak * math.sin(2 * math.pi * hertz * n / RATE)) for n in range(round(seconds * RATE))]
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
