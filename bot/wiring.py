@@ -117,8 +117,8 @@ async def open_workshop(settings: Settings, *, extra: Sequence[str] = ()) -> Asy
     """
     folder = settings.data_dir.resolve()
     async with AsyncExitStack() as stack:
-        books = await stack.enter_async_context(open_books(folder))
-        views = await stack.enter_async_context(open_views(folder))
+        books = await stack.enter_async_context(open_books(folder, database=settings.database_path.resolve()))
+        views = await stack.enter_async_context(open_views(folder, database=settings.database_path.resolve()))
         clients = await stack.enter_async_context(open_clients())
         bell = Bell()
         library = await open_library(settings, stack)
@@ -310,7 +310,7 @@ async def look(settings: Settings) -> AsyncIterator[SqliteViews | None]:
     if not settings.database_path.exists():
         yield None
         return
-    async with open_views(settings.data_dir.resolve()) as views:
+    async with open_views(settings.data_dir.resolve(), database=settings.database_path.resolve()) as views:
         yield views
 
 
@@ -321,11 +321,11 @@ def check_database(settings: Settings) -> None:
 
 
 def verify_books(settings: Settings) -> Verdict:
-    return verify(settings.data_dir.resolve())
+    return verify(settings.data_dir.resolve(), database=settings.database_path.resolve())
 
 
 def back_up(settings: Settings, destination: Path) -> None:
-    backup(settings.data_dir.resolve(), destination)
+    backup(settings.data_dir.resolve(), destination, database=settings.database_path.resolve())
 
 
 def _signer(settings: Settings, secret: bytes, media: Media) -> Callable[[StoredReference], str] | None:

@@ -29,8 +29,8 @@ def card(job: Job, *, ahead: int | None = None) -> discord.Embed:
     if job.request.references:
         embed.add_field(name="References", value=_references(job), inline=False)
     if job.plan is not None:
-        embed.add_field(name="Clip", value=words.options(job.plan), inline=True)
-        embed.add_field(name="Price", value=words.price(job), inline=True)
+        embed.add_field(name="Clip", value=words.options(job.plan), inline=False)
+        embed.add_field(name="Price", value=words.price(job), inline=False)
         if job.plan.notes:
             embed.add_field(name="Notes", value=_bullets(job.plan.notes), inline=False)
         embed.set_footer(text=f"{job.plan.provider} · job {job.id}")

@@ -21,6 +21,8 @@ FAULTS_MAX = 8
 TELLINGS_MAX = 8
 TELLING_SECONDS_MAX = 60.0
 IDLE_SECONDS_MAX = 30.0
+CROWDED_SECONDS_MAX = 0.25
+"""What is overdue waits for a full lane; whoever leaves it rings the bell."""
 
 log = structlog.get_logger(__name__)
 
@@ -136,15 +138,18 @@ class Runner:
 
     async def _idle_seconds(self) -> float:
         """Busy jobs are left out of the appointments: their own end rings the bell."""
-        busy = frozenset().union(*self._busy.values())
+        running = frozenset().union(*self._busy.values())
         telling = frozenset(job_id for job_id, _ in self._telling)
         next_ms = await self._books.write(
             lambda tx: min(
-                tx.jobs.next_due_ms(targets=self._targets, leaving_out=busy) or _NEVER_MS,
+                tx.jobs.next_due_ms(targets=self._targets, leaving_out=running) or _NEVER_MS,
                 tx.outbox.next_due_ms(targets=self._targets, leaving_out=telling) or _NEVER_MS,
             )
         )
-        return min(max(next_ms - self._now_ms(), 0) / 1000, IDLE_SECONDS_MAX)
+        seconds = (next_ms - self._now_ms()) / 1000
+        if seconds <= 0 and (running or telling):
+            return CROWDED_SECONDS_MAX
+        return min(max(seconds, 0), IDLE_SECONDS_MAX)
 
     def _busy_count(self) -> int:
         return sum(len(taken) for taken in self._busy.values())

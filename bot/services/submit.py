@@ -60,6 +60,10 @@ class Submitter:
 
     async def give_up(self, job: Job) -> None:
         """For UNCERTAIN past its deadline: released, and the possible cost booked as the operator's exposure."""
+        deadline_ms = (job.submitted_ms or job.since_ms) + self._deadline_seconds(job) * 1000
+        if self._now_ms() < deadline_ms:  # a wish to cancel came: nobody can say yet what it would cost
+            await self._books.write(lambda tx: tx.jobs.save(job.waiting(due_ms=deadline_ms)))
+            return
         await self._books.write(lambda tx: self._abandon(tx, job))
 
     def _intend(self, tx: Transaction, job: Job) -> tuple[Job, Provider, Attempt] | None:

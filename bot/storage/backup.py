@@ -9,12 +9,12 @@ from bot.domain.errors import DatabaseError
 from bot.storage.sqlite import check_sound, database_path, faults_told, open_for_reading
 
 
-def backup(data_dir: Path, destination: Path) -> None:
+def backup(data_dir: Path, destination: Path, *, database: Path | None = None) -> None:
     """Copy the database to `destination`, whole or not at all; a file that is there is replaced.
 
     Raises DatabaseError.
     """
-    source = database_path(data_dir)
+    source = database or database_path(data_dir)
     if destination.resolve() in {one.resolve() for one in _files_of(source)}:
         raise DatabaseError(path=str(destination), reason="it is the database itself; name another file.")
     partial = destination.with_name(f".{destination.name}.{os.getpid()}.partial")

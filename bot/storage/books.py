@@ -40,12 +40,12 @@ class SqliteBooks:
 
 
 @asynccontextmanager
-async def open_books(data_dir: Path) -> AsyncIterator[SqliteBooks]:
+async def open_books(data_dir: Path, *, database: Path | None = None) -> AsyncIterator[SqliteBooks]:
     """Own the data directory, bring the database up to date, check it, and close it well at the end.
 
     Raises AlreadyRunningError, DatabaseError.
     """
-    path = database_path(data_dir)
+    path = database or database_path(data_dir)
     with only_process(data_dir):
         writer = Writer(path=path, open_connection=partial(open_for_writing, path))
         await writer.start()

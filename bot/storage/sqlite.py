@@ -32,6 +32,7 @@ OUR_BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceE
 
 
 def database_path(data_dir: Path) -> Path:
+    """Where the database is unless the operator put it elsewhere."""
     return data_dir / DATABASE_NAME
 
 

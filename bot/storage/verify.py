@@ -61,9 +61,9 @@ class Verdict:
     problems: tuple[str, ...]
 
 
-def verify(data_dir: Path) -> Verdict:
+def verify(data_dir: Path, *, database: Path | None = None) -> Verdict:
     """Check everything, beside a running bot or without one; takes its time. Raises DatabaseError."""
-    path = database_path(data_dir)
+    path = database or database_path(data_dir)
     with faults_told(path), closing(open_for_reading(path)) as connection:
         connection.row_factory = None
         connection.execute("BEGIN")  # one moment for the journal and for what is compared with it

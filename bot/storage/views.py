@@ -103,9 +103,9 @@ class SqliteViews:
 
 
 @asynccontextmanager
-async def open_views(data_dir: Path) -> AsyncIterator[SqliteViews]:
+async def open_views(data_dir: Path, *, database: Path | None = None) -> AsyncIterator[SqliteViews]:
     """Look at the database, beside a running bot or without one; takes no lock. Raises DatabaseError."""
-    path = database_path(data_dir)
+    path = database or database_path(data_dir)
     check_readable(path)
     with faults_told(path):
         connection = await aiosqlite.connect(

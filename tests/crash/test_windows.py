@@ -110,10 +110,8 @@ async def test_killed_before_the_message_reached_discord(tmp_path: Path) -> None
         assert here.messages(asked.id) == []
         await here.run()
         await here.once(asked, "a fox")
-        # The request of the killed bot is carried out after all, as far as it had come: still one message.
-        answered = len(here.world.requests)
+        # What the killed bot had begun to send is let go; nothing more comes of it.
         hold.release()
-        await here.world.changes.until(lambda: True if len(here.world.requests) > answered else None, seconds=5)
         assert len(here.messages(asked.id)) == 1
 
 

@@ -266,3 +266,25 @@ async def test_a_fault_of_our_own_ends_with_a_reference_and_no_charge(tmp_path: 
         job: Job = await stage.run_to_end()
         assert (job.state, job.error_code) == (JobState.FAILED, "internal")
         await assert_nothing_is_held_or_spent(stage)
+
+
+async def test_a_wish_to_cancel_does_not_end_an_unknown_submit_early(tmp_path: Path) -> None:
+    provider = ScriptedProvider(submit_answers=[UnknownOutcomeError("read timeout")])
+    async with set_stage(tmp_path, provider=provider) as stage:
+        await stage.ask()
+        parked = await stage.run_until(JobState.UNCERTAIN)
+        assert await stage.desk.cancel(job_id=JOB, guild_id=GUILD, member_id=MEMBER) is CancelAnswer.ASKED
+        job = await stage.run_to_end()
+        assert job.state is JobState.ABANDONED
+        assert stage.clock.now_ms() - parked.since_ms >= 300_000
+
+
+async def test_a_kept_clip_that_vanished_is_fetched_again(tmp_path: Path, made: Path) -> None:
+    delivery = ScriptedDelivery(post_answers=[TryLaterError("503"), Posted(message_id=6)])
+    async with set_stage(tmp_path, provider=succeeding(made), delivery=delivery) as stage:
+        await stage.ask()
+        posting = await stage.run_until(JobState.POSTING)
+        assert posting.clip_path is not None
+        made.write_bytes((SAMPLES / "drift.mp4").read_bytes())
+        Path(posting.clip_path).unlink()
+        assert (await stage.run_to_end()).state is JobState.DELIVERED

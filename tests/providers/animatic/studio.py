@@ -112,7 +112,8 @@ def read_sound(path: Path) -> Wave:
     resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
     with av.open(str(path)) as container:
         parts = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
-    return np.concatenate([part.to_ndarray() for part in parts], axis=1).mean(axis=0, dtype=np.float64)
+    both = np.concatenate([part.to_ndarray() for part in parts], axis=1).astype(np.float64)
+    return np.asarray((both[0] + both[1]) / 2, dtype=np.float64)
 
 
 def boxes(path: Path) -> list[bytes]:
