@@ -13,7 +13,7 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="Dailies" org.opencontainers.image.licenses="MIT AND GPL-2.0-or-later"
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends fonts-wqy-microhei \
+    && apt-get install -y --no-install-recommends fonts-dejavu-core fonts-wqy-microhei \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /data --create-home dailies
 COPY --from=build /opt/dailies /opt/dailies

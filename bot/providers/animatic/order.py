@@ -20,11 +20,11 @@ RASTERS: dict[str, dict[Aspect, tuple[int, int]]] = {
     },
     "480p": {
         Aspect.ULTRAWIDE: (992, 432),
-        Aspect.WIDE: (864, 496),
+        Aspect.WIDE: (854, 480),
         Aspect.CLASSIC: (752, 560),
         Aspect.SQUARE: (640, 640),
         Aspect.PORTRAIT: (560, 752),
-        Aspect.TALL: (496, 864),
+        Aspect.TALL: (480, 854),
     },
 }
 

@@ -69,7 +69,7 @@ def test_every_aspect_gives_the_exact_frames_and_shape(aspect: Aspect, tmp_path:
 
 
 def test_the_longest_clip_has_the_exact_frames(tmp_path: Path) -> None:
-    check_shape(film(plan_of("rain on a tin roof", {}, seconds=15), tmp_path), 15, (864, 496))
+    check_shape(film(plan_of("rain on a tin roof", {}, seconds=15), tmp_path), 15, (854, 480))
 
 
 def test_an_odd_duration_has_the_exact_frames(two_shots: Film) -> None:
@@ -91,7 +91,7 @@ def test_rasters_have_the_shape_they_are_named_for() -> None:
 def test_auto_takes_the_shape_nearest_to_the_first_frame(tmp_path: Path) -> None:
     tall = picture(tmp_path / "tall.png", (90, 40, 20), (600, 1000))
     made = film(plan_of("rain", {"first_frame": tall, "@Image1": CAT}, aspect=Aspect.AUTO), tmp_path)
-    assert made.frames[0].shape[:2] == (864, 496)
+    assert made.frames[0].shape[:2] == (854, 480)
 
 
 # -- pictures
@@ -310,7 +310,7 @@ HOSTILE = {
 @pytest.mark.parametrize("prompt", HOSTILE.values(), ids=HOSTILE.keys())
 def test_any_text_is_drawn_or_left_out(prompt: str, tmp_path: Path) -> None:
     made = film(plan_of(prompt, {"@Image1": CAT}, aspect=Aspect.TALL), tmp_path)
-    check_shape(made, 4, (496, 864))
+    check_shape(made, 4, (480, 854))
     assert text_columns(made.frames[5])[1] <= 480
 
 
