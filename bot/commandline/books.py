@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from bot.commandline.ending import Status
+from bot.commandline.places import check_place
 from bot.domain.quota import Unit, amount_words, decimal_dollars
 from bot.settings import load_settings
 from bot.storage.verify import Verdict
@@ -47,6 +48,8 @@ def jobs(*, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(listed))
         return
+    if not listed:
+        typer.echo("No jobs yet.", err=True)
     for job in listed:
         cost = job["cost_usd"] or job["quote_usd"] or "-"
         typer.echo(f"{job['id']}  {job['state']:<13}  {job['provider'] or '-':<11}  ${cost}  {job['error_code'] or ''}")
@@ -74,6 +77,8 @@ def show(*, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(balances))
         return
+    if not balances:
+        typer.echo("No balances yet.", err=True)
     for one in balances:
         whose = one["member_id"] or one["guild_id"] or ""
         left = f", {one['left']} left of {one['limit']}" if one["limit"] is not None else ""
@@ -94,7 +99,9 @@ def export(*, as_json: AsJson = False) -> None:
 
 def backup(dest: Path) -> None:
     """A consistent copy of the database, also while the bot runs."""
-    back_up(load_settings(), dest)
+    settings = load_settings()
+    check_place(dest.absolute(), shown=str(dest))
+    back_up(settings, dest.absolute())
     typer.echo(str(dest))
 
 

@@ -4,8 +4,8 @@ import asyncio
 import importlib.resources
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from bot.commandline.ending import run_until_signal
+from bot.commandline.faults import PlaceUnusableError, PortUnusableError, reason_of
 from bot.commandline.logs import set_up_logs
 from bot.domain.quota import Audience, Period, Rule, Unit
 from bot.sandbox.client import Invocation, MemberClient
@@ -41,7 +42,9 @@ def demo(
     *,
     headless: Annotated[bool, typer.Option("--headless", help="Plain lines, for no terminal.")] = False,
     out: Annotated[Path, typer.Option(help="Where the clips and the transcript go.")] = Path("out/demo"),
-    port: Annotated[int, typer.Option(help="The local Discord's port; any free one unless you say.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="The local Discord's port; any free one unless you say.")
+    ] = 0,
 ) -> None:
     """Play a session without a token or a key. It takes no DAILIES_ setting, so it cannot spend money."""
     settings = DefaultSettings(log_level="WARNING")
@@ -52,6 +55,7 @@ def demo(
     def say(line: str) -> None:
         console.print(f"{time.monotonic() - began:5.1f} s  {line}", markup=False)
 
+    _make(out)
     page = run_until_signal(_play(out.absolute(), port, say))
     for clip in sorted(page.parent.glob("*.mp4")):
         console.print(f"clip        {clip}", markup=False)
@@ -74,7 +78,7 @@ async def _play(out: Path, port: int, say: Say) -> Path:
     with tempfile.TemporaryDirectory(prefix="dailies-demo-") as name:
         folder = Path(name)
         world = World(folder=folder / "discord")
-        async with Sandbox(world=world, port=port) as sandbox:
+        async with _listening(world, port) as sandbox:
             say(f"a local Discord listens on {sandbox.cdn_host}")
             stage = _stage(sandbox, world)
             async with open_workshop(_settings(sandbox, folder)) as workshop:
@@ -86,6 +90,24 @@ async def _play(out: Path, port: int, say: Say) -> Path:
                     await _session(stage, say)
                     bot.cancel()
             return write_transcript(world, out, title="Dailies: a session over the local Discord")
+
+
+def _make(out: Path) -> None:
+    """Before a minute of play, not after it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise PlaceUnusableError(place=f"--out {out}", reason=reason_of(fault)) from fault
+
+
+@asynccontextmanager
+async def _listening(world: World, port: int) -> AsyncIterator[Sandbox]:
+    async with AsyncExitStack() as stack:
+        try:
+            sandbox = await stack.enter_async_context(Sandbox(world=world, port=port))
+        except OSError as fault:
+            raise PortUnusableError(port=port, reason=reason_of(fault)) from fault
+        yield sandbox
 
 
 def _stage(sandbox: Sandbox, world: World) -> Stage:

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated
 
 import httpx
@@ -73,11 +76,23 @@ def _checks() -> Iterator[Check]:
             )
         return
     yield Check(name="settings", verdict=Verdict.OK, detail=f"providers: {', '.join(settings.order)}")
+    yield _folder(settings.data_dir.absolute())
     yield _database(settings)
     yield _sqlite()
     yield _encoders()
     yield asyncio.run(_token(settings))
     yield from (_key(settings, name) for name in settings.order)
+
+
+def _folder(path: Path) -> Check:
+    name, mend = "data folder", "Set DAILIES_DATA_DIR to a folder that this user may write."
+    nearest = next(one for one in (path, *path.parents) if one.exists())
+    if not nearest.is_dir():
+        return Check(name=name, verdict=Verdict.FAILED, detail=f"{nearest} is not a folder.", mend=mend)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return Check(name=name, verdict=Verdict.FAILED, detail=f"{nearest} cannot be written.", mend=mend)
+    made = "can be written" if nearest == path else "will be made at the first start"
+    return Check(name=name, verdict=Verdict.OK, detail=f"{path} {made}")
 
 
 def _database(settings: Settings) -> Check:
@@ -123,17 +138,20 @@ async def _token(settings: Settings) -> Check:
         return Check(
             name=name, verdict=Verdict.WARNING, detail="not set; the command line works without it.", mend=mend
         )
-    base = settings.discord_api_url or DISCORD_API
+    base = (settings.discord_api_url or DISCORD_API).rstrip("/")
     headers = {"Authorization": f"Bot {settings.discord_token.get_secret_value()}"}
     try:
-        async with httpx.AsyncClient(timeout=TOKEN_SECONDS_MAX, trust_env=False) as client:
-            answer = await client.get(f"{base}/users/@me", headers=headers)
+        async with httpx.AsyncClient(timeout=TOKEN_SECONDS_MAX, trust_env=False, headers=headers) as client:
+            answer = await client.get(f"{base}/users/@me")
             user = answer.json() if answer.is_success else {}
     except (httpx.HTTPError, ValueError):
         mend = "Is this machine online? Is DAILIES_DISCORD_API_URL right?"
         return Check(name=name, verdict=Verdict.FAILED, detail="Discord could not be reached.", mend=mend)
-    if not answer.is_success:
-        mend = "Copy the token anew from Discord's developer page."
+    if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        mend = "Copy DAILIES_DISCORD_TOKEN anew from Discord's developer page."
+        return Check(name=name, verdict=Verdict.FAILED, detail="Discord did not accept it.", mend=mend)
+    if not answer.is_success or not isinstance(user, dict):
+        mend = "Try again later; if it stays so, is DAILIES_DISCORD_API_URL right?"
         return Check(name=name, verdict=Verdict.FAILED, detail=f"Discord answered {answer.status_code}.", mend=mend)
     return Check(name=name, verdict=Verdict.OK, detail=f"the bot is {user.get('username', 'unnamed')}")
 

@@ -1,29 +1,32 @@
 """`dailies generate`: one job through the same intake, ledger and runner, without Discord."""
 
 import asyncio
-import json
-from collections.abc import Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from bot.commandline.ending import Status, run_until_signal, status_of
+from bot.commandline.faults import InterruptedError, reason_of  # noqa: A004 -- said there
 from bot.commandline.logs import set_up_logs
+from bot.commandline.places import check_place
+from bot.commandline.telling import Teller
 from bot.commandline.wishes import Wish, request_of
-from bot.delivery import words
 from bot.delivery.terminal import FileDelivery
-from bot.domain.errors import BotError
+from bot.domain.errors import BotError, InternalError, PublicUrlMissingError, SettingsError
 from bot.domain.jobs import FileTarget, Job, JobState
-from bot.domain.quota import decimal_dollars
-from bot.domain.requests import Plan, Request
-from bot.ports.outside import WireRequest
+from bot.domain.references import ReferenceRules, check_declared
+from bot.domain.requests import SEED_MAX, Plan, Request
 from bot.settings import Settings, load_settings
-from bot.wiring import Workshop, dry_run, mint_job_id, now_ms, open_workshop
+from bot.wiring import Workshop, dry_run, mint_job_id, now_ms, open_workshop, router_for
 
 MEMBER = "cli"
+
+log = structlog.get_logger(__name__)
 
 
 def generate(
@@ -40,7 +43,7 @@ def generate(
     aspect: Annotated[str | None, typer.Option(help="21:9, 16:9, 4:3, 1:1, 3:4, 9:16 or auto.")] = None,
     resolution: Annotated[str | None, typer.Option(help="480p, 720p, 1080p …")] = None,
     sound: Annotated[bool | None, typer.Option("--sound/--no-sound")] = None,
-    seed: Annotated[int | None, typer.Option()] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=SEED_MAX, help="The same one repeats a clip.")] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="What must not appear.")] = None,
     style: Annotated[str | None, typer.Option(help="cinematic, anime, realistic or 3d_render.")] = None,
     camera: Annotated[str | None, typer.Option(help="dolly_in, pan_left, orbit_right … or fixed.")] = None,
@@ -76,85 +79,35 @@ def generate(
         settings = load_settings()
         set_up_logs(settings, quiet=True)
         request = request_of(wish)
+        check_declared(request.references, ReferenceRules())
+        preview, _ = router_for(settings).preview(request)
         if dry:
             teller.tell_plan(*run_until_signal(dry_run(settings, request)))
             return
+        _check_links(settings, preview, request)
+        check_place(Path(out or "clip.mp4").absolute(), shown=f"--out {out}" if out else "The clip's place")
         ended = run_until_signal(_run_job(settings, request, out, teller))
     except BotError as error:
         teller.tell_refusal(error)
         raise typer.Exit(status_of(error)) from error
+    except KeyboardInterrupt:
+        teller.tell_refusal(InterruptedError())
+        raise typer.Exit(Status.INTERRUPTED) from None
+    except Exception as bug:
+        reference = secrets.token_hex(4)
+        log.exception("internal", reference=reference)
+        teller.tell_refusal(InternalError(reference=reference))
+        raise typer.Exit(Status.FAILED) from bug
     teller.tell_end(ended)
     raise typer.Exit(_status(ended))
 
 
-@dataclass(kw_only=True)
-class Teller:
-    """Says what happens: stages on standard error, the outcome on standard output."""
-
-    wish: Wish
-    as_json: bool
-    said: str = field(default="")
-
-    def tell_stage(self, job: Job) -> None:
-        line = words.stage(job)
-        if line != self.said:
-            typer.echo(f"{job.id}  {line}", err=True)
-            self.said = line
-
-    def tell_plan(self, plan: Plan, quote_micros: int, wire: WireRequest) -> None:
-        shown = {"method": wire.method, "url": wire.url, "headers": wire.headers, "body": wire.body}
-        body = self._body() | _planned(plan) | {"quote_usd": decimal_dollars(quote_micros), "request": shown}
-        if self.as_json:
-            typer.echo(json.dumps(body, ensure_ascii=False))
-            return
-        for slot, name in self.wish.slots.items():
-            typer.echo(f"{slot}  {name}")
-        typer.echo(f"{plan.provider}: {words.options(plan)}")
-        for note in plan.notes:
-            typer.echo(f"note: {note}")
-        typer.echo(f"price: ${decimal_dollars(quote_micros)} at most")
-        typer.echo(f"{wire.method} {wire.url}")
-        for name, value in wire.headers.items():
-            typer.echo(f"{name}: {value}")
-        typer.echo(json.dumps(wire.body, indent=2, ensure_ascii=False))
-
-    def tell_refusal(self, error: BotError) -> None:
-        if self.as_json:
-            fault = {"code": error.code, "message": str(error)}
-            typer.echo(json.dumps(self._body() | {"error": fault}, ensure_ascii=False))
-        else:
-            typer.echo(str(error), err=True)
-
-    def tell_end(self, job: Job) -> None:
-        if self.as_json:
-            typer.echo(json.dumps(self._body() | _outcome(job), ensure_ascii=False))
-        elif job.state is JobState.DELIVERED and isinstance(job.target, FileTarget):
-            typer.echo(job.target.path)
-        else:
-            typer.echo(job.error_text or words.stage(job), err=True)
-
-    def _body(self) -> dict[str, object]:
-        """Every key is always there."""
-        keys = ("job_id", "state", "provider", "model", "quote_usd", "cost_usd", "video", "last_frame", "error")
-        known = {"provider": self.wish.provider, "seconds": self.wish.duration, "slots": self.wish.slots}
-        return dict.fromkeys(keys) | known
-
-
-def _planned(plan: Plan) -> dict[str, object]:
-    return {"provider": plan.provider, "model": plan.model, "seconds": plan.duration_seconds}
-
-
-def _outcome(job: Job) -> dict[str, object]:
-    delivered = job.state is JobState.DELIVERED
-    planned = {} if job.plan is None else _planned(job.plan)
-    return planned | {
-        "job_id": str(job.id),
-        "state": job.state.value,
-        "quote_usd": None if job.quote_micros is None else decimal_dollars(job.quote_micros),
-        "cost_usd": decimal_dollars(job.cost_micros or 0) if delivered else None,
-        "video": job.target.path if delivered and isinstance(job.target, FileTarget) else None,
-        "error": {"code": job.error_code, "message": job.error_text} if job.error_code else None,
-    }
+def _check_links(settings: Settings, preview: Plan, request: Request) -> None:
+    """The runner would say the same, after everything was opened and copied."""
+    row = router_for(settings).row(preview.provider)
+    if request.references and row.takes_links_only and settings.public_url is None:
+        first = request.references[0]
+        raise PublicUrlMissingError(place=str(first.place), provider=row.title, name=first.name)
 
 
 async def _run_job(settings: Settings, request: Request, out: str | None, teller: Teller) -> Job:
@@ -173,10 +126,21 @@ async def _run_job(settings: Settings, request: Request, out: str | None, teller
     async with AsyncExitStack() as stack:
         workshop = await stack.enter_async_context(open_workshop(settings, extra=extra))
         if settings.public_url is not None:
-            await stack.enter_async_context(workshop.serving_web(lambda: True))
+            await stack.enter_async_context(_serving_links(workshop))
         target = FileTarget(path=str(place))
         await workshop.intake.accept(job_id=job_id, guild_id=None, member_id=MEMBER, target=target, request=request)
         return await _until_ended(workshop, say, ended)
+
+
+@asynccontextmanager
+async def _serving_links(workshop: Workshop) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(workshop.serving_web(lambda: True))
+        except OSError as fault:
+            faults = f"DAILIES_WEB_HOST, DAILIES_WEB_PORT: nothing can listen there: {reason_of(fault)}"
+            raise SettingsError(faults=faults) from fault
+        yield
 
 
 async def _until_ended(workshop: Workshop, say: Callable[[Job], None], ended: asyncio.Future[Job]) -> Job:

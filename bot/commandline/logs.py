@@ -14,8 +14,8 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(sh
 
 
 def set_up_logs(settings: Settings, *, quiet: bool = False) -> None:
-    """`quiet`: warnings only, unless a level was set; for commands that say themselves what happens."""
-    level = "WARNING" if quiet and "log_level" not in settings.model_fields_set else settings.log_level
+    """`quiet`: errors only, unless a level was set; for commands that say themselves what happens."""
+    level = "ERROR" if quiet and "log_level" not in settings.model_fields_set else settings.log_level
     as_json = settings.log_format == "json" or (settings.log_format is None and not sys.stderr.isatty())
     stamps = structlog.processors.TimeStamper(fmt="iso", utc=True)
     before: list[structlog.typing.Processor] = [

@@ -1,11 +1,14 @@
 """The words of the command line become a request."""
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from bot.commandline.faults import reason_of
+from bot.commandline.places import is_storable, printable
 from bot.domain.errors import OptionUnknownError, ReferenceMissingError, TooManyReferencesError
 from bot.domain.references import Reference
 from bot.domain.requests import Aspect, Camera, Request, Style, Tier
@@ -59,7 +62,7 @@ def request_of(wish: Wish) -> Request:
         seed=wish.seed,
         camera=_one_of(Camera, "camera motion", wish.camera),
         style=_one_of(Style, "style", wish.style),
-        negative_prompt=wish.negative_prompt,
+        negative_prompt=None if wish.negative_prompt is None else printable(wish.negative_prompt),
         watermark=wish.watermark,
         web_search=wish.web_search,
         provider=wish.provider,
@@ -77,13 +80,21 @@ def _slots(kind: Kind, paths: Sequence[str]) -> dict[Place, str]:
     return {Slot(kind=kind, number=number): path for number, path in enumerate(paths, start=1)}
 
 
-def _reference(place: Place, path: str) -> Reference:
+def _reference(place: Place, given: str) -> Reference:
+    path = Path(given).absolute()
+    reason = None if is_storable(path) else "its name is not text in UTF-8; rename it"
+    size = 0
     try:
-        size = Path(path).stat().st_size
+        status = path.stat()
     except OSError as fault:
-        reason = (fault.strerror or "unknown reason").lower()
-        raise ReferenceMissingError(place=str(place), name=path, reason=reason) from fault
-    return Reference(place=place, name=Path(path).name, source=str(Path(path).absolute()), declared_bytes=size)
+        reason = reason_of(fault)
+    else:
+        size = status.st_size
+        if not stat.S_ISREG(status.st_mode):
+            reason = "it is a folder" if stat.S_ISDIR(status.st_mode) else "it is not a plain file"
+    if reason is not None:
+        raise ReferenceMissingError(place=str(place), name=printable(given) or '""', reason=reason)
+    return Reference(place=place, name=path.name, source=str(path), declared_bytes=size)
 
 
 def _one_of(options: type[E], name: str, given: str | None) -> E | None:

@@ -82,7 +82,7 @@ def make_plan(
 
 
 def _unsupported(capabilities: Capabilities, option: str, asked: object, nearest: str) -> OptionUnsupportedError:
-    return OptionUnsupportedError(provider=capabilities.title, option=option, asked=str(asked), nearest=nearest)
+    return OptionUnsupportedError(provider=capabilities.title, asked=f"{option} {asked}".strip(), nearest=nearest)
 
 
 def _listed(values: Iterable[object]) -> str:

@@ -258,9 +258,8 @@ class OptionUnsupportedError(RequestError):
     """An option that no enabled provider can honour, with the nearest that would work."""
 
     code: ClassVar[str] = "option_unsupported"
-    template: ClassVar[str] = "{provider} cannot do {option} {asked}; {nearest}."
+    template: ClassVar[str] = "{provider} cannot do {asked}; {nearest}."
     provider: str
-    option: str
     asked: str
     nearest: str
 

@@ -19,6 +19,7 @@ from bot.services.sources import Sources
 INTENT_FRESH_MS = 5_000
 """An intent older than this is not acted on: the process may have been paused, and another may own the job."""
 PLACE_WAIT_MS = 1_000
+"""Everyone who waits for a place looks at the same moments: the oldest is asked first and gets it."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +71,7 @@ class Submitter:
         plan, now_ms = _planned(job), self._now_ms()
         account = self._accounts.free(tx, plan.provider)
         if account is None:
-            tx.jobs.save(job.waiting(due_ms=now_ms + PLACE_WAIT_MS))
+            tx.jobs.save(job.waiting(due_ms=(now_ms // PLACE_WAIT_MS + 1) * PLACE_WAIT_MS))
             return None
         attempt = Attempt(
             job_id=job.id,

@@ -5,9 +5,10 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from bot.sandbox.clock import SystemClock
 from bot.sandbox.records import Channel, Message
 from bot.sandbox.server import Sandbox
 from bot.sandbox.world import Event, World
+from bot.storage.verify import verify
 from bot.storage.views import open_views
 from tests.standins import unifically
 
@@ -47,11 +49,14 @@ class LateClock:
 
 @dataclass(kw_only=True)
 class Gate:
-    """Of the next file that is asked for, half arrives; the rest waits until `released` is set."""
+    """Once closed, of the next file that is asked for only half arrives, and the rest never."""
 
     closed: bool = False
     reached: asyncio.Event = field(default_factory=asyncio.Event)
-    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def close(self) -> None:
+        self.closed = True
+        self.reached.clear()
 
     async def half(self, request: web.Request, path: Path) -> web.StreamResponse:
         self.closed = False
@@ -60,9 +65,7 @@ class Gate:
         await response.prepare(request)
         await response.write(content[: len(content) // 2])
         self.reached.set()
-        await self.released.wait()
-        with suppress(ConnectionError):
-            await response.write(content[len(content) // 2 :])
+        await asyncio.Event().wait()
         return response
 
 
@@ -187,8 +190,15 @@ class House:
                 await program.ended()
 
     async def check_ledger(self) -> None:
+        """By the command that an operator has for it."""
         verdict = await self.json("ledger", "verify")
         assert (verdict["ok"], verdict["open_holds"], verdict["problems"]) == (True, 0, [])
+
+    def let_pass(self, milliseconds: int) -> None:
+        """Time passes while nobody runs: the jobs' stamps lie further back."""
+        with closing(sqlite3.connect(self.data_dir / "dailies.db")) as connection, connection:
+            for stamp in ("created_ms", "due_ms", "since_ms", "submitted_ms"):
+                connection.execute(f"UPDATE job SET {stamp} = {stamp} - ?", (milliseconds,))  # noqa: S608 -- our own names
 
     async def jobs(self) -> list[Job]:
         """Every job, the newest first, read beside whoever writes."""
@@ -226,6 +236,10 @@ class House:
             raise AssertionError(f"{job and job.state} instead of {states}: {self.programs[-1].words()}") from None
 
 
+async def reached(event: asyncio.Event) -> None:
+    await asyncio.wait_for(event.wait(), SECONDS_MAX)
+
+
 async def moment(seconds: float, event: asyncio.Event | None = None) -> None:
     """Until the event, or so long."""
     with suppress(TimeoutError):
@@ -244,11 +258,14 @@ class Stage(House):
     files: Gate
     channel: Channel
     member: MemberClient
+    usual: Program | None = None
+    """The bot that was started last, if it was with no settings of its own."""
 
     async def run(self, **settings: str) -> Program:
         """The bot, started and connected."""
         before = self.sandbox.gateway.identified
         bot = await self.start("run", **settings)
+        self.usual = None if settings else bot
 
         async def connected() -> bool | None:
             assert bot.alive, bot.words()
@@ -257,10 +274,22 @@ class Stage(House):
         await self.until(connected)
         return bot
 
+    async def running(self) -> Program:
+        """The bot as the last test left it, or a new one."""
+        if self.usual is not None and self.usual.alive:
+            return self.usual
+        await self.close()
+        return await self.run()
+
+    def let_pass(self, milliseconds: int) -> None:
+        super().let_pass(milliseconds)
+        self.clock.ahead_ms += milliseconds
+
     def ask(self, prompt: str, **options: Any) -> Invocation:
         """`/generate`, four seconds; paths become attachments."""
         files = {name: value for name, value in options.items() if isinstance(value, Path)}
-        said = {"prompt": prompt, "duration": 4} | {name: one for name, one in options.items() if name not in files}
+        said: dict[str, Any] = {"prompt": prompt, "duration": 4}
+        said |= {name: one for name, one in options.items() if name not in files}
         return self.member.slash(self.channel.id, "generate", options=said, files=files)
 
     def submits(self, prompt: str) -> list[unifically.Submit]:
@@ -282,6 +311,12 @@ class Stage(House):
                 act()
 
         self.world.listeners.append(hear)
+
+    def check(self) -> None:
+        """Discord caught the bot at nothing, and the books are in order with nothing held."""
+        assert self.world.violations == []
+        verdict = verify(self.data_dir)
+        assert (verdict.problems, verdict.open_holds) == ((), 0)
 
     async def outcome(self, asked: Invocation, prompt: str) -> tuple[int, int, list[int]]:
         """Submits, messages and charges of one job."""
@@ -341,7 +376,7 @@ async def stage(folder: Path, **settings: str) -> AsyncIterator[Stage]:
         stack.push_async_callback(set_up.close)
         yield set_up
         await set_up.close()
-        assert world.violations == []
+        set_up.check()
         await set_up.check_ledger()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.domain.jobs import JobState
 from bot.storage.verify import verify
-from tests.crash.rig import AT_ONCE, Stage, stage
+from tests.crash.rig import AT_ONCE, House, stage
 from tests.standins.unifically import moderated
 
 WAL_HEADER_BYTES = 32
@@ -26,35 +26,34 @@ async def test_every_commit_leaves_a_state_and_its_money_together(tmp_path: Path
         failed = here.ask("an owl")
         await here.in_state(failed.id, JobState.FAILED)
         await bot.kill()
-        seen = [await _looked_at(moment, here, delivered.id) for moment in moments(here.data_dir, tmp_path / "moments")]
+        seen = [await looked_at(one, delivered.id) for one in moments(here.data_dir, tmp_path / "moments")]
         assert len(seen) >= COMMITS_MIN
         states = [state for state, _ in seen if state]
         assert set(states) >= {"COLLECTING", "QUEUED", "SUBMITTING", "RUNNING", "FETCHING", "POSTING", "DELIVERED"}
         assert [charged for (_, before), (_, charged) in pairwise(seen) if charged != before] == [True]
 
 
-async def _looked_at(folder: Path, here: Stage, job_id: int) -> tuple[str | None, bool]:
+async def looked_at(then: House, job_id: int) -> tuple[str | None, bool]:
     """The job's state and whether it was charged, with the ledger's every rule checked against it."""
-    assert verify(folder).problems == ()
-    then = Stage(**{name: getattr(here, name) for name in here.__slots__} | {"folder": folder.parent})
+    assert verify(then.data_dir).problems == ()
     job = await then.job(job_id)
     charged = bool(await then.charges(job_id))
     assert charged == (job is not None and job.state is JobState.DELIVERED)
     return (None if job is None else job.state.value), charged
 
 
-def moments(data_dir: Path, scratch: Path) -> Iterator[Path]:
+def moments(data_dir: Path, scratch: Path) -> Iterator[House]:
     """The data directory as it was after each commit that the write-ahead log still holds, the oldest first.
 
     The log's form: https://www.sqlite.org/fileformat2.html#walformat.
     """
     log = (data_dir / "dailies.db-wal").read_bytes()
     for end in commits(log):
-        folder = scratch / str(end) / "data"
-        folder.mkdir(parents=True)
-        shutil.copyfile(data_dir / "dailies.db", folder / "dailies.db")
-        (folder / "dailies.db-wal").write_bytes(log[:end])
-        yield folder
+        then = House(folder=scratch / str(end))
+        then.data_dir.mkdir(parents=True)
+        shutil.copyfile(data_dir / "dailies.db", then.data_dir / "dailies.db")
+        (then.data_dir / "dailies.db-wal").write_bytes(log[:end])
+        yield then
 
 
 def commits(log: bytes) -> Iterator[int]:

@@ -4,7 +4,6 @@ import asyncio
 import signal
 from pathlib import Path
 
-from bot.domain.jobs import JobState
 from tests.crash.rig import AT_ONCE, House, stage
 
 REFUSED_SECONDS_MAX = 5.0
@@ -28,19 +27,6 @@ async def test_a_second_process_is_refused_and_readers_are_not(tmp_path: Path) -
         assert len(here.provider.submits) == 1
         assert bot.alive
         assert await bot.stop(signal.SIGTERM) == 130
-
-
-async def test_a_killed_owner_leaves_the_directory_free(tmp_path: Path) -> None:
-    async with stage(tmp_path) as here:
-        here.provider.fates.append(AT_ONCE)
-        bot = await here.run()
-        here.on_clip(bot.strike)
-        asked = here.ask("a fox")
-        await bot.ended()
-        listed = await here.json("jobs")
-        assert [job["state"] for job in listed] == [JobState.POSTING]
-        await here.run()
-        await here.once(asked, "a fox")
 
 
 async def refused(here: House, *arguments: str) -> str:
