@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3.14 python3,$(if $(shell command -v $(p)),$(p))))
 
-.PHONY: setup demo test lock clean
+.PHONY: setup demo test crash lock clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.run
@@ -34,6 +34,9 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest
+
+crash: $(VENV)/.dev
+	CRASH_KILLS=200 $(BIN)/pytest tests/crash
 
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --group build -o requirements.lock pyproject.toml

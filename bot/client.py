@@ -16,7 +16,7 @@ from discord.ext import commands
 
 from bot.delivery.buttons import CancelButton
 from bot.delivery.whispers import Whispers
-from bot.domain.errors import BotError
+from bot.domain.errors import BotError, OperatorError
 from bot.services.desk import JobDesk
 from bot.services.intake import Intake
 
@@ -50,7 +50,7 @@ class Tree(app_commands.CommandTree[commands.AutoShardedBot]):
 
 async def answer_error(interaction: discord.Interaction, error: BaseException) -> None:
     """A BotError is said to the one who caused it; anything else is logged with a reference and apologised for."""
-    if isinstance(error, BotError):
+    if isinstance(error, BotError) and not isinstance(error, OperatorError):
         await _whisper(interaction, str(error))
         return
     if isinstance(error, app_commands.CommandSignatureMismatch):

@@ -1,6 +1,7 @@
 """The one place where concrete classes meet: builds every object once, in order, and closes what must be closed."""
 
 import asyncio
+import hashlib
 import secrets
 import tempfile
 import time
@@ -170,7 +171,7 @@ async def dry_run(settings: Settings, request: Request) -> tuple[Plan, int, Wire
             provider = (
                 _animatic(scratch, library, Bell())
                 if plan.provider == "animatic"
-                else _paid_account(scratch, plan.provider, "no-key-needed", 1, clients)
+                else _paid_account(scratch, plan.provider, "no-key-needed", clients)
             )
             return plan, router.quote(plan), provider.describe(plan=plan, links=links)
 
@@ -227,7 +228,7 @@ def _lanes(workshop: Workshop, delivery: Delivery) -> list[Lane]:
     submitter = Submitter(
         books=books, router=workshop.router, accounts=accounts, sources=workshop.sources, now_ms=now_ms
     )
-    watcher = Watcher(books=books, accounts=accounts, now_ms=now_ms)
+    watcher = Watcher(books=books, router=workshop.router, accounts=accounts, now_ms=now_ms)
     finisher = Finisher(
         books=books,
         accounts=accounts,
@@ -278,17 +279,18 @@ def _paid_accounts(settings: Settings, name: str, clients: Clients) -> list[Prov
     if not keys:
         raise SettingsError(faults=f"{variable}: is not set; {ROWS[name].title} needs a key")
     try:
-        return [_paid_account(settings, name, key, number, clients) for number, key in enumerate(keys, start=1)]
+        return [_paid_account(settings, name, key, clients) for key in keys]
     except ValueError as error:
         raise SettingsError(faults=f"{variable}: {error}") from None
 
 
-def _paid_account(settings: Settings, name: str, key: str, number: int, clients: Clients) -> Provider:
+def _paid_account(settings: Settings, name: str, key: str, clients: Clients) -> Provider:
+    """Named by the key's hash, not its place: a running task keeps its account when keys come and go."""
     return Unifically(
         clients=clients,
         base_urls=settings.provider(name).base_urls or [UNIFICALLY_BASE],
         api_key=key,
-        account=f"{name}#{number}",
+        account=f"{name}#{hashlib.blake2b(key.encode(), digest_size=3, person=b'account').hexdigest()}",
         capabilities=_adjusted(ROWS[name], settings),
     )
 

@@ -10,6 +10,7 @@ from discord.ext import commands
 
 from bot.client import DailiesBot
 from bot.delivery.whispers import Whispers
+from bot.domain.errors import BotPermissionsError
 from bot.domain.jobs import ChannelTarget
 from bot.domain.prompts import PROMPT_CHARS_MAX
 from bot.domain.references import Reference
@@ -105,6 +106,7 @@ class Generate(commands.Cog):
             camera=Camera(camera) if camera else None,
         )
         self._intake.check(request)
+        check_permissions(interaction)
         await self._accept(interaction, request)
 
     async def _accept(self, interaction: discord.Interaction, request: Request) -> None:
@@ -119,6 +121,21 @@ class Generate(commands.Cog):
             target=_target(interaction, answer),
             request=request,
         )
+
+
+def check_permissions(interaction: discord.Interaction) -> None:
+    """What a card and a clip need; the payload says what the bot may do here. Raises BotPermissionsError."""
+    may = interaction.app_permissions
+    in_thread = isinstance(interaction.channel, discord.Thread)
+    needed = {
+        "see messages": may.view_channel,
+        "send messages": may.send_messages_in_threads if in_thread else may.send_messages,
+        "attach files": may.attach_files,
+        "embed links": may.embed_links,
+    }
+    missing = [words for words, allowed in needed.items() if not allowed]
+    if missing:
+        raise BotPermissionsError(missing=" or ".join(missing))
 
 
 def role_ids(user: discord.User | discord.Member) -> tuple[int, ...]:

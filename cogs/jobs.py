@@ -1,12 +1,14 @@
 """`/jobs` and `/cancel`: what became of mine, and stopping one."""
 
+import re
+
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot.client import DailiesBot, answer_error
 from bot.delivery import words
-from bot.domain.errors import BotError, JobUnknownError
+from bot.domain.errors import JobUnknownError
 from bot.services.desk import CancelAnswer, JobDesk
 
 ANSWERS = {
@@ -18,6 +20,8 @@ ANSWERS = {
     CancelAnswer.TOO_LATE: "It is too late to cancel that one: its clip is finished or it has ended.",
 }
 CHOICE_CHARS = 100
+JOB_ID = re.compile(r"[0-9]{1,18}|[0-8][0-9]{18}")
+"""A snowflake: a positive number of 63 bits, near enough."""
 
 
 class Jobs(commands.Cog):
@@ -30,14 +34,13 @@ class Jobs(commands.Cog):
     async def jobs(self, interaction: discord.Interaction) -> None:
         await interaction.response.defer(ephemeral=True)
         mine = await self._desk.mine(guild_id=interaction.guild_id, member_id=str(interaction.user.id))
-        lines = [words.line(job) for job in mine]
-        text = "\n".join(lines) if lines else "You have made no clips here yet. Try `/generate`."
+        text = words.fitting([words.line(job) for job in mine]) or "You have made no clips here yet. Try `/generate`."
         await interaction.edit_original_response(content=text)
 
     @app_commands.command(description="Stop one of your clips.")
     @app_commands.describe(job="Which one")
     async def cancel(self, interaction: discord.Interaction, job: str) -> None:
-        if not job.isdecimal():
+        if not JOB_ID.fullmatch(job):
             raise JobUnknownError(job=job[:CHOICE_CHARS])
         await self._cancel(interaction, int(job))
 
@@ -51,7 +54,7 @@ class Jobs(commands.Cog):
     async def on_cancel_click(self, interaction: discord.Interaction, job_id: int) -> None:
         try:
             await self._cancel(interaction, job_id)
-        except BotError as error:
+        except Exception as error:  # noqa: BLE001 -- a click has no handler of the library's own; this answers them all
             await answer_error(interaction, error)
 
     async def _cancel(self, interaction: discord.Interaction, job_id: int) -> None:

@@ -10,9 +10,10 @@ from discord.ui import Button, DynamicItem, Item, View
 class CancelButton(DynamicItem[Button[View]], template=r"dailies:cancel:(?P<job>\d{15,20})"):
     """Asks to stop the job it names: dispatched as the client's event `cancel_click`, which a cog answers."""
 
-    def __init__(self, job_id: int) -> None:
+    def __init__(self, job_id: int, *, may_cost: bool = False) -> None:
+        label = "Cancel (may still come and be charged)" if may_cost else "Cancel"
         style = discord.ButtonStyle.secondary
-        super().__init__(Button(label="Cancel", style=style, custom_id=f"dailies:cancel:{job_id}"))
+        super().__init__(Button(label=label, style=style, custom_id=f"dailies:cancel:{job_id}"))
         self.job_id = job_id
 
     @classmethod

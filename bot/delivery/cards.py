@@ -7,6 +7,7 @@ from bot.delivery.buttons import CancelButton
 from bot.domain.jobs import Job, JobState
 
 PROMPT_CHARS = 1200
+NAME_CHARS = 22
 CANCELLABLE = frozenset({JobState.QUEUED, JobState.RUNNING})
 COLOURS = {
     JobState.DELIVERED: 0x3BA55D,
@@ -44,7 +45,7 @@ def card(job: Job, *, ahead: int | None = None) -> discord.Embed:
 def buttons(job: Job) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
     if job.state in CANCELLABLE and not job.cancel_asked:
-        view.add_item(CancelButton(job.id))
+        view.add_item(CancelButton(job.id, may_cost=job.state is JobState.RUNNING and bool(job.quote_micros)))
     return view
 
 
@@ -65,8 +66,13 @@ def _prompt(job: Job) -> str:
 
 
 def _references(job: Job) -> str:
-    lines = [f"`{one.place}` {words.plain(one.name)}" for one in job.request.references]
+    lines = [f"`{one.place}` {words.plain(_short(one.name))}" for one in job.request.references]
     return _cut("\n".join(lines))
+
+
+def _short(name: str) -> str:
+    """Seventeen names fit one field; a name's end says most."""
+    return name if len(name) <= NAME_CHARS else f"…{name[1 - NAME_CHARS :]}"
 
 
 def _bullets(notes: tuple[str, ...]) -> str:

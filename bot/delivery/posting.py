@@ -1,15 +1,17 @@
 """Telling Discord: the card, the clip, the notice; each with its own nonce, so that no repeat shows twice."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import discord
+import structlog
 
 from bot.delivery.cards import buttons, card, clip_content
 from bot.delivery.whispers import Whispers
+from bot.delivery.words import plain
 from bot.domain.errors import ClipTooLargeError, UndeliverableError
 from bot.domain.jobs import ChannelTarget, Job, JobState, TargetKind
 from bot.domain.references import MEGABYTE
@@ -20,17 +22,24 @@ ALT_TEXT_CHARS = 1024
 TOO_LARGE = 40005
 THREAD_EXISTS = 160004
 UNKNOWN_MESSAGE = 10008
-NO_PLACE = frozenset({10003, 10004, 50001, 50007, 50013, 50083, 160005, 160006, 40058})
+NO_PLACE = frozenset({10003, 10004, 40058, 50001, 50007, 50013, 50024, 50083, 50278, 160005, 160006})
 """Codes that close one place for good (docs.discord.com, opcodes and status codes); the next place is tried."""
+BLOCKED = 40333
+"""A block in front of Discord, which says nothing of the place."""
 FILTERED = frozenset({200000, 200001, 240000})
 """The server's own word filter: the prompt in the alt text is left out then."""
 FRESH_MS = 5_000
 """A post tried again later than this looks for the first one, beyond what a nonce remembers."""
+HISTORY_MAX = 1000
+UNAUTHORIZED = 401
+NOTICE_STEPS = {"clip": "note", "chan": "notc", "dm": "notd"}
 MEBIBYTE = 1024 * 1024
 LIMITS_BY_TIER = {0: 10 * MEBIBYTE, 1: 10 * MEBIBYTE, 2: 50 * MEBIBYTE, 3: 100 * MEBIBYTE}
 """What a server takes per file, by boost tier; Discord's own 413 has the last word (docs.discord.com, reference)."""
 FORM_BYTES = 64 * 1024
 """Room for the rest of the upload's form."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ class DiscordDelivery:
         """Edit the card and open the thread. A card that was deleted is not drawn again."""
         target = _channel_target(job)
         ahead = await self._views.ahead_of(job) if job.state is JobState.QUEUED else None
-        with _translated():
+        with _told(job), _translated():
             try:
                 await self._card_message(job, target).edit(
                     content=None,
@@ -66,11 +75,9 @@ class DiscordDelivery:
                     view=buttons(job),
                     allowed_mentions=discord.AllowedMentions.none(),
                 )
-            except discord.NotFound:
+            except (discord.NotFound, discord.Forbidden):
                 return job.thread_id
-            except discord.Forbidden:
-                return job.thread_id
-            return await self._thread_id(job, target)
+            return None if job.plan is None else await self._thread_id(job, target)
 
     async def post(self, *, job: Job, clip: Clip) -> Posted:
         """Thread, then channel, then DM; the next only after a definite refusal of the one before."""
@@ -79,55 +86,59 @@ class DiscordDelivery:
         for find_place in self._ladder(job):
             try:
                 with _translated():
-                    place = await find_place()
-                    message = await self._post_once(job, clip, place)
-                return Posted(channel_id=place.channel_id, message_id=message.id)
+                    return await self._post_at(job, clip, await find_place())
             except discord.HTTPException as fault:
                 if fault.status == 413 or fault.code == TOO_LARGE:  # noqa: PLR2004 -- HTTP's own number
                     raise _too_large(job, clip, await self._upload_limit(job.guild_id)) from fault
-                if fault.code not in NO_PLACE and fault.status not in {403, 404}:
-                    raise UndeliverableError(reason=fault.text or str(fault), job=str(job.id)) from fault
                 refusal = fault.text or str(fault)
+                if fault.code not in NO_PLACE:
+                    break
         raise UndeliverableError(reason=refusal, job=str(job.id))
+
+    async def _post_at(self, job: Job, clip: Clip, place: Place) -> Posted:
+        try:
+            message = await self._post_once(job, clip, place)
+        except discord.HTTPException as fault:
+            if fault.code != UNKNOWN_MESSAGE:
+                raise
+            # Our nonce named a message that is gone: it was posted, and somebody took it down.
+            return Posted(channel_id=place.channel_id)
+        return Posted(channel_id=place.channel_id, message_id=message.id)
 
     async def notify(self, *, job: Job) -> None:
         """A refusal is whispered while the token lives; every other end mentions the requester in the thread."""
         if job.state is JobState.REFUSED:
             await self._refuse(job)
             return
-        with _translated():
-            for find_place in self._ladder(job)[:-1]:
+        with _told(job), _translated():
+            for find_place in self._ladder(job):
                 try:
                     place = await find_place()
-                    await place.channel.send(
-                        f"<@{job.member_id}> {job.error_text}",
-                        nonce=f"{job.id}-note",
-                        allowed_mentions=_only(job),
-                    )
+                    await self._send_notice(job, place)
                 except discord.HTTPException as fault:
-                    if fault.status not in {403, 404}:
+                    if fault.code not in NO_PLACE:
                         raise
                 else:
                     return
+        log.warning("nobody could be told", **job.log_fields())
+
+    async def _send_notice(self, job: Job, place: Place) -> None:
+        text = f"<@{job.member_id}> {plain(job.error_text or '')}"
+        await place.channel.send(text, nonce=f"{job.id}-{NOTICE_STEPS[place.step]}", allowed_mentions=_only(job))
 
     async def _refuse(self, job: Job) -> None:
         """The public placeholder goes and the reason is for the requester alone."""
-        interaction = self._whispers.take(job.id)
-        with _translated():
-            try:
-                if interaction is not None:
-                    await interaction.delete_original_response()
-                    await interaction.followup.send(job.error_text or "", ephemeral=True)
-                    return
-            except discord.HTTPException:
-                # The token died or the placeholder is gone: the public edit below says it instead.
-                pass
-            try:
-                await self._card_message(job, _channel_target(job)).edit(
-                    content=job.error_text, allowed_mentions=discord.AllowedMentions.none()
-                )
-            except (discord.NotFound, discord.Forbidden):
+        text = plain(job.error_text or "")
+        interaction = self._whispers.of(job.id)
+        with _told(job), _translated():
+            if interaction is not None and await _whispered(interaction, text):
+                self._whispers.forget(job.id)
                 return
+            try:
+                card_message = self._card_message(job, _channel_target(job))
+                await card_message.edit(content=text, allowed_mentions=discord.AllowedMentions.none())
+            except (discord.NotFound, discord.Forbidden):
+                log.warning("nobody could be told", **job.log_fields())
 
     async def _post_once(self, job: Job, clip: Clip, place: Place) -> discord.Message:
         if job.tries or self._now_ms() - job.since_ms > FRESH_MS:
@@ -157,10 +168,13 @@ class DiscordDelivery:
             )
 
     async def _find_clip(self, job: Job, place: Place) -> discord.Message | None:
-        """The bot's own message with this job's file, if an earlier try arrived after all."""
-        after = discord.Object(id=_snowflake_at(job.since_ms))
+        """The bot's own message with this job's file, if an earlier try arrived after all.
+
+        Newest first, back to the card: ids carry Discord's own clock, which ours need not agree with.
+        """
+        card_id = discord.Object(id=_channel_target(job).status_message_id)
         try:
-            async for message in place.channel.history(limit=100, after=after):
+            async for message in place.channel.history(limit=HISTORY_MAX, after=card_id, oldest_first=False):
                 if any(one.filename == _file_name(job) for one in message.attachments):
                     return message
         except discord.Forbidden:
@@ -192,8 +206,9 @@ class DiscordDelivery:
         except discord.HTTPException as fault:
             if fault.code == THREAD_EXISTS:
                 return target.status_message_id
-            if fault.status not in {403, 404} and fault.code not in NO_PLACE:
+            if _passes(fault):
                 raise
+            # Too many threads, a name that the server's filter refuses: the channel itself takes the clip.
             return None
         return target.status_message_id
 
@@ -241,9 +256,35 @@ def _file_name(job: Job) -> str:
     return f"{job.id}.mp4"
 
 
-def _snowflake_at(time_ms: int) -> int:
-    """The smallest id of that millisecond (docs.discord.com, reference: snowflakes)."""
-    return (time_ms - 1_420_070_400_000) << 22
+async def _whispered(interaction: discord.Interaction, text: str) -> bool:
+    """Whether the requester read it; a fault that passes is raised, so that it is tried again."""
+    try:
+        with suppress(discord.NotFound):  # an earlier try took the placeholder away already
+            await interaction.delete_original_response()
+        await interaction.followup.send(text, ephemeral=True)
+    except discord.HTTPException as fault:
+        if _passes(fault) and fault.status != UNAUTHORIZED:
+            raise
+        return False  # the token has died
+    return True
+
+
+def _passes(fault: discord.HTTPException) -> bool:
+    """Whether Discord may answer otherwise later: overload, limits, our own token, or a block in front of it.
+
+    A refusal of Discord's own has a code; 403 and 404 without one come from what stands before it.
+    """
+    unsigned = fault.status in {403, 404} and fault.code == 0
+    return fault.status in {UNAUTHORIZED, 429} or fault.status >= 500 or fault.code == BLOCKED or unsigned  # noqa: PLR2004 -- HTTP's own numbers
+
+
+@contextmanager
+def _told(job: Job) -> Iterator[None]:
+    """What Discord refuses for good of a card or a notice is not tried again."""
+    try:
+        yield
+    except discord.HTTPException as fault:
+        raise UndeliverableError(reason=fault.text or str(fault), job=str(job.id)) from fault
 
 
 @contextmanager
@@ -254,7 +295,7 @@ def _translated() -> Iterator[None]:
     except discord.RateLimited as fault:
         raise TryLaterError("rate limited", retry_after_seconds=fault.retry_after) from fault
     except discord.HTTPException as fault:
-        if fault.status == 429 or fault.status >= 500:  # noqa: PLR2004 -- HTTP's own numbers
+        if _passes(fault):
             raise TryLaterError(f"Discord answered {fault.status}") from fault
         raise
     except (TimeoutError, aiohttp.ClientError, ConnectionError) as fault:

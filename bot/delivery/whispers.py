@@ -20,6 +20,9 @@ class Whispers:
         self._kept = {key: value for key, value in self._kept.items() if value[0] > now_ms}
         self._kept[job_id] = (now_ms + TOKEN_LIFE_MS, interaction)
 
-    def take(self, job_id: int) -> discord.Interaction | None:
-        until_ms, interaction = self._kept.pop(job_id, (0, None))
+    def of(self, job_id: int) -> discord.Interaction | None:
+        until_ms, interaction = self._kept.get(job_id, (0, None))
         return interaction if until_ms > self._now_ms() else None
+
+    def forget(self, job_id: int) -> None:
+        self._kept.pop(job_id, None)

@@ -6,6 +6,8 @@ from bot.domain.jobs import Job, JobState
 from bot.domain.quota import dollars
 from bot.domain.requests import Plan
 
+MESSAGE_CHARS = 2000
+"""https://docs.discord.com/developers/resources/message"""
 STAGES = {
     JobState.COLLECTING: "Collecting the references",
     JobState.QUEUED: "In the queue",
@@ -62,6 +64,16 @@ def line(job: Job) -> str:
     cost = f" · {price(job)}" if job.quote_micros is not None else ""
     when = f"<t:{job.created_ms // 1000}:R>"
     return f"**{stage(job)}**{cost} · {when}\n-# {plain(job.title)} · job {job.id}"
+
+
+def fitting(lines: list[str]) -> str:
+    """As many lines as one message takes."""
+    text = ""
+    for line_ in lines:
+        if len(text) + len(line_) + 1 > MESSAGE_CHARS:
+            break
+        text = f"{text}\n{line_}".strip()
+    return text
 
 
 def plain(text: str) -> str:

@@ -421,12 +421,25 @@ class ResultUnusableError(ProviderError):
 
 
 @dataclass(eq=False, kw_only=True)
-class CancelledError(ProviderError):
+class JobCancelledError(ProviderError):
     """The requester took it back in time."""
 
     code: ClassVar[str] = "cancelled"
-    template: ClassVar[str] = "Cancelled before it was sent to {provider}. Nothing was charged."
+    template: ClassVar[str] = "Cancelled {where}. Nothing was charged."
+    where: str
+    """`before it was sent to Unifically`, `at Unifically`."""
+
+
+@dataclass(eq=False, kw_only=True)
+class NeverStartedError(ProviderError):
+    """No provider's account took it, for a day."""
+
+    code: ClassVar[str] = "never_started"
+    template: ClassVar[str] = (
+        "{provider} could not be reached for {hours} hours. Nothing was charged; ask again if you like."
+    )
     provider: str
+    hours: int
 
 
 @dataclass(eq=False, kw_only=True)
@@ -498,6 +511,15 @@ class DatabaseError(OperatorError):
     template: ClassVar[str] = "The database {path} cannot be used: {reason}"
     path: str
     reason: str
+
+
+@dataclass(eq=False, kw_only=True)
+class BotPermissionsError(RequestError):
+    """The bot may not do here what a clip needs."""
+
+    code: ClassVar[str] = "bot_permissions"
+    template: ClassVar[str] = "I may not {missing} in this channel. Ask an admin to allow it, or use another channel."
+    missing: str
 
 
 @dataclass(eq=False, kw_only=True)

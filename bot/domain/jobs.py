@@ -45,7 +45,7 @@ MOVES: Mapping[JobState, frozenset[JobState]] = {
     _S.COLLECTING: frozenset({_S.QUEUED, _S.REFUSED, _S.CANCELLED, _S.FAILED}),
     _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.FAILED}),
     _S.SUBMITTING: frozenset({_S.RUNNING, _S.UNCERTAIN, _S.QUEUED, _S.FAILED}),
-    _S.UNCERTAIN: frozenset({_S.RUNNING, _S.ABANDONED}),
+    _S.UNCERTAIN: frozenset({_S.ABANDONED}),
     _S.RUNNING: frozenset({_S.FETCHING, _S.FAILED, _S.CANCELLED, _S.ABANDONED}),
     _S.FETCHING: frozenset({_S.POSTING, _S.FAILED}),
     _S.POSTING: frozenset({_S.DELIVERED, _S.UNDELIVERABLE, _S.FETCHING}),

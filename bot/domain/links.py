@@ -5,6 +5,7 @@ import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
 
 SECRET_BYTES_MIN = 16
 LIFETIME_MS = 6 * 60 * 60 * 1000
@@ -12,6 +13,17 @@ LIFETIME_MS = 6 * 60 * 60 * 1000
 
 _NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,8}")
 _TOKEN = re.compile(r"(?P<signed>[0-9]{1,15}\.(?P<name>[0-9a-f]{64}\.[a-z0-9]{1,8}))\.(?P<mac>[0-9a-f]{64})")
+
+
+def discord_link_ends_ms(link: str) -> int | None:
+    """When a link of Discord's storage ends: `ex` holds it as hexadecimal seconds.
+
+    https://docs.discord.com/developers/reference#signed-attachment-cdn-urls
+    """
+    try:
+        return int(parse_qs(urlsplit(link).query)["ex"][0], 16) * 1000
+    except (KeyError, ValueError):
+        return None
 
 
 class LinkError(Exception):

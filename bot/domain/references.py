@@ -217,9 +217,5 @@ def _warnings(one: StoredReference, rules: ReferenceRules) -> list[str]:
     return found
 
 
-def reference_video_seconds(stored: Iterable[StoredReference]) -> float:
-    return sum(one.info.duration_ms for one in stored if one.info.kind is Kind.VIDEO) / 1000
-
-
 def slots_of(places: Iterable[Place]) -> list[Slot]:
     return sorted(place for place in places if isinstance(place, Slot))

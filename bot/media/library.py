@@ -20,6 +20,7 @@ from bot.domain.errors import (
     ReferenceMissingError,
     ReferenceUnreadableError,
 )
+from bot.domain.links import discord_link_ends_ms
 from bot.domain.references import MEGABYTE, MediaInfo, Reference, ReferenceRules, StoredReference, check_size
 from bot.domain.slots import kind_of
 from bot.media.child import ChildFailedError, Ending, Limits, run_limited
@@ -128,12 +129,8 @@ class Library:
             raise _missing(reference, f"its storage {error}") from error
 
     def _refuse_expired(self, link: str) -> None:
-        """Signed links end at `ex`, in hexadecimal seconds: https://docs.discord.com/developers/reference#signed-attachment-cdn-urls."""
-        try:
-            ends = int(httpx.URL(link).params["ex"], 16)
-        except (KeyError, ValueError):
-            return
-        if ends < self._now():
+        ends_ms = discord_link_ends_ms(link)
+        if ends_ms is not None and ends_ms < self._now() * 1000:
             raise LinkExpiredError("its time has passed")
 
     # -- clips
@@ -191,7 +188,8 @@ class Library:
         except ChildFailedError as error:
             if error.ending is Ending.REFUSED:
                 raise ClipUnusableError(error.reason) from error
-            raise ClipUnusableError(f"could not be checked: it {error.reason}") from error
+            # The check broke down, not the clip: this machine may be short of time or memory just now.
+            raise ClipUnreachableError(f"could not be checked: it {error.reason}") from error
 
     # -- what arrives
 

@@ -87,9 +87,21 @@ class Jobs(Protocol):
 
     def count(self, *, account: str, states: frozenset[JobState]) -> int: ...
 
-    def open_of(self, *, guild_id: int | None, member_id: str) -> list[Job]: ...
+    def last_intent_ms(self, *, account: str) -> int | None:
+        """When the account was last handed something, or about to be."""
+        ...
 
-    def all_open(self) -> list[Job]: ...
+    def queued(self, provider: str, *, limit: int) -> list[int]:
+        """The ids of the queued jobs of a provider, the oldest first."""
+        ...
+
+    def queued_before(self, job: Job, *, due_by_ms: int) -> bool:
+        """Whether an older queued job of the same provider is free to go by then."""
+        ...
+
+    def open_bytes(self, *, guild_id: int | None, member_id: str | None) -> int:
+        """The declared bytes of the references of open jobs: a member's, or with None everybody's."""
+        ...
 
     def write_attempt(self, attempt: Attempt) -> None:
         """Insert, or replace outcome, task id and exposure of the same job and number."""
@@ -206,13 +218,9 @@ class Books(Protocol):
 class Views(Protocol):
     """Read-only answers for display: one SELECT a call, never the ground for a decision."""
 
-    async def job(self, job_id: int) -> Job | None: ...
-
     async def jobs_of(self, *, guild_id: int | None, member_id: str, limit: int) -> list[Job]:
-        """The newest first."""
+        """The open ones, then the others; the newest first."""
         ...
-
-    async def all_jobs(self, *, limit: int) -> list[Job]: ...
 
     async def ahead_of(self, job: Job) -> int:
         """How many queued jobs of the same provider will start before this one."""

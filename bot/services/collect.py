@@ -61,8 +61,9 @@ class Collector:
             raise PausedError(who=paused_by)
         plan, price = self._router.preview(job.request)
         tx.ledger.check(legs=self._legs(tx, job, plan, price))
-        _check_room("Your", tx.jobs.open_of(guild_id=job.guild_id, member_id=job.member_id), MEMBER_BYTES_MAX)
-        _check_room("All", tx.jobs.all_open(), TOTAL_BYTES_MAX)
+        mine = tx.jobs.open_bytes(guild_id=job.guild_id, member_id=job.member_id)
+        _check_room("Your", mine, MEMBER_BYTES_MAX)
+        _check_room("All", tx.jobs.open_bytes(guild_id=None, member_id=None), TOTAL_BYTES_MAX)
 
     def _hold(self, tx: Transaction, job: Job, plan: Plan) -> None:
         now_ms = self._now_ms()
@@ -83,7 +84,6 @@ class Collector:
         )
 
 
-def _check_room(whose: str, jobs: list[Job], limit: int) -> None:
-    size = sum(reference.declared_bytes for job in jobs for reference in job.request.references)
+def _check_room(whose: str, size: int, limit: int) -> None:
     if size > limit:
         raise CopiesFullError(whose=whose, megabytes=size / MEGABYTE, limit_megabytes=limit / MEGABYTE)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from enum import StrEnum
 
-from bot.domain.errors import CancelledError, JobUnknownError
+from bot.domain.errors import JobCancelledError, JobUnknownError
 from bot.domain.jobs import Job, JobState
-from bot.ports.books import Books, Transaction, Views
+from bot.ports.books import Books, Telling, Transaction, Views
 from bot.services.bell import Bell
 from bot.services.moves import end
 from bot.services.routing import Router
@@ -46,9 +46,11 @@ class JobDesk:
             raise JobUnknownError(job=str(job_id))
         if job.state in {JobState.COLLECTING, JobState.QUEUED}:
             title = self._router.row(job.plan.provider).title if job.plan else "any provider"
-            end(tx, job, JobState.CANCELLED, CancelledError(provider=title), now_ms=self._now_ms())
+            cancelled = JobCancelledError(where=f"before it was sent to {title}")
+            end(tx, job, JobState.CANCELLED, cancelled, now_ms=self._now_ms())
             return CancelAnswer.CANCELLED
         if job.state in {JobState.SUBMITTING, JobState.UNCERTAIN, JobState.RUNNING}:
             tx.jobs.ask_cancel(job_id)
+            tx.outbox.put(job_id=job_id, telling=Telling.CARD, due_ms=self._now_ms())
             return CancelAnswer.ASKED
         return CancelAnswer.TOO_LATE

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
-from bot.domain.errors import BotError, DeliveryError, ResultUnusableError
+from bot.domain.errors import BotError, DeliveryError, ResultUnusableError, UndeliverableError
 from bot.domain.jobs import Job, JobState
 from bot.domain.pacing import backoff_seconds
 from bot.ports.books import Books, Transaction
@@ -25,7 +25,9 @@ from bot.services.accounts import Accounts
 from bot.services.moves import ACTOR, end, move
 from bot.services.routing import Router
 
-FETCH_TRIES_MAX = 8
+FETCH_SECONDS_MAX = 6 * 3600
+"""A finished clip is paid for: an outage on either side is waited out while links can still be renewed."""
+POST_SECONDS_MAX = 24 * 3600
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +77,10 @@ class Finisher:
             posted = await self._delivery.post(job=job, clip=clip)
         except TryLaterError as fault:
             log.warning("posting put off", reason=str(fault), **job.log_fields())
+            if self._in_state_ms(job) > POST_SECONDS_MAX * 1000:
+                gone = UndeliverableError(reason=str(fault), job=str(job.id))
+                await self._end(job, JobState.UNDELIVERABLE, gone)
+                return
             await self._put_off(job, fault.retry_after_seconds)
         except DeliveryError as fault:
             await self._end(job, JobState.UNDELIVERABLE, fault)
@@ -95,7 +101,7 @@ class Finisher:
     async def _fetch_again(self, job: Job, account: Provider | None, reason: str) -> None:
         """Links run out: ask for a fresh one, some times over, before giving the job up."""
         log.warning("clip not fetched", reason=reason, tries=job.tries, **job.log_fields())
-        if job.tries + 1 >= FETCH_TRIES_MAX:
+        if self._in_state_ms(job) > FETCH_SECONDS_MAX * 1000:
             await self._fail(job, ResultUnusableError(provider=self._title(job), reason=f"never arrived: {reason}"))
             return
         await self._put_off(job, None, result=await self._fresh_link(job, account))
@@ -120,6 +126,9 @@ class Finisher:
     async def _end(self, job: Job, state: JobState, error: BotError) -> None:
         await self._books.write(lambda tx: end(tx, job, state, error, now_ms=self._now_ms()))
         log.warning("job ended without delivery", code=error.code, **job.log_fields())
+
+    def _in_state_ms(self, job: Job) -> int:
+        return self._now_ms() - job.since_ms
 
     def _title(self, job: Job) -> str:
         return self._router.row(job.plan.provider).title if job.plan else "The provider"

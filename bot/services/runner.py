@@ -17,7 +17,11 @@ from bot.services.moves import end
 from bot.services.tell import Teller
 
 FAULTS_MAX = 8
-"""So many unexpected faults in one state end a job that can be ended; others are parked and tried every minute."""
+"""So many unexpected faults end a job of which nothing has left this machine."""
+STUCK_MS = 24 * 3_600_000
+"""Later states are tried every minute for a day: something was paid for, and the fault may be ours."""
+NOTHING_LEFT = frozenset({JobState.COLLECTING, JobState.QUEUED})
+FAULT_PAUSE_SECONDS = 1.0
 TELLINGS_MAX = 8
 TELLING_SECONDS_MAX = 60.0
 IDLE_SECONDS_MAX = 30.0
@@ -74,6 +78,11 @@ class Runner:
         if tasks:
             await self._books.write(lambda tx: tx.jobs.hurry(tasks, due_ms=now_ms))
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is under way: whatever comes next is an appointment."""
+        return not self._telling and not any(self._busy.values())
+
     async def _start_due(self, lane: Lane, group: asyncio.TaskGroup) -> None:
         busy = self._busy[lane.name]
         if len(busy) >= lane.limit:
@@ -108,17 +117,27 @@ class Runner:
         except Exception:  # a step must never stop the loop; what failed is logged, counted and tried again
             reference = secrets.token_hex(4)
             log.exception("step failed", reference=reference, **job.log_fields())
-            await self._books.write(lambda tx: self._fault(tx, job, reference))
+            await self._try_to_write(lambda tx: self._fault(tx, job, reference))
         finally:
             self._busy[lane.name].discard(job.id)
             self._bell.ring()
+
+    async def _try_to_write(self, work: Callable[[Transaction], None]) -> None:
+        """After a fault even this may fail, on a full disk for one: the row stays due and is met again soon."""
+        try:
+            await self._books.write(work)
+        except Exception:  # as in a step
+            log.exception("a fault could not be written down")
+            await asyncio.sleep(FAULT_PAUSE_SECONDS)
 
     def _fault(self, tx: Transaction, seen: Job, reference: str) -> None:
         job = tx.jobs.get(seen.id)
         if job is None or job.state is not seen.state:
             return
         now_ms = self._now_ms()
-        if job.tries + 1 >= FAULTS_MAX and JobState.FAILED in MOVES[job.state]:
+        hopeless = job.state in NOTHING_LEFT and job.tries + 1 >= FAULTS_MAX
+        stuck = now_ms - job.since_ms > STUCK_MS and JobState.FAILED in MOVES[job.state]
+        if hopeless or stuck:
             end(tx, job, JobState.FAILED, InternalError(reference=reference), now_ms=now_ms)
             return
         wait_ms = round(backoff_seconds(job.tries) * 1000)
@@ -131,7 +150,7 @@ class Runner:
         except Exception:  # as in a step
             log.exception("telling failed", job_id=item.job_id, telling=item.telling.value)
             due_ms = self._now_ms() + round(backoff_seconds(item.tries) * 1000)
-            await self._books.write(lambda tx: tx.outbox.later(item, due_ms=due_ms))
+            await self._try_to_write(lambda tx: tx.outbox.later(item, due_ms=due_ms))
         finally:
             self._telling.discard(key)
             self._bell.ring()

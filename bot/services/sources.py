@@ -1,10 +1,10 @@
 """Where a provider that fetches references itself finds them."""
 
 from collections.abc import Callable
-from urllib.parse import parse_qs, urlsplit
 
 from bot.domain.capabilities import Capabilities
 from bot.domain.errors import PublicUrlMissingError, ReferenceStaleError
+from bot.domain.links import discord_link_ends_ms
 from bot.domain.references import StoredReference
 from bot.domain.requests import Plan
 
@@ -33,14 +33,7 @@ class Sources:
             return self._signed(one)
         if one.reference.is_local:
             raise PublicUrlMissingError(place=str(one.place), provider=row.title, name=one.name)
-        if self._runs_out(one.reference.source):
+        ends_ms = discord_link_ends_ms(one.reference.source)
+        if ends_ms is not None and ends_ms < self._now_ms() + LINK_MARGIN_MS:
             raise ReferenceStaleError(place=str(one.place), name=one.name, provider=row.title)
         return one.reference.source
-
-    def _runs_out(self, link: str) -> bool:
-        """Discord signs links with `ex`, the hexadecimal second of their end (docs.discord.com, reference)."""
-        expiry = parse_qs(urlsplit(link).query).get("ex", [""])[0]
-        try:
-            return int(expiry, 16) * 1000 < self._now_ms() + LINK_MARGIN_MS
-        except ValueError:
-            return False

@@ -1,15 +1,17 @@
 """QUEUED → SUBMITTING → RUNNING or UNCERTAIN: the one place where money leaves."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 import structlog
 
-from bot.domain.errors import ProviderError, RequestError, SubmitLostError
+from bot.domain.errors import DatabaseError, NeverStartedError, ProviderError, RequestError, SubmitLostError
 from bot.domain.jobs import Job, JobState
 from bot.domain.pacing import backoff_seconds, poll_wait_seconds
 from bot.domain.requests import Plan
-from bot.ports.books import Attempt, Books, Outcome, Transaction
+from bot.ports.books import Attempt, Books, Outcome, Telling, Transaction
 from bot.ports.outside import NotSentError, Provider, UnknownOutcomeError
 from bot.services.accounts import Accounts
 from bot.services.moves import end, move
@@ -18,6 +20,10 @@ from bot.services.sources import Sources
 
 INTENT_FRESH_MS = 5_000
 """An intent older than this is not acted on: the process may have been paused, and another may own the job."""
+CARDS_MOVED_MAX = 5
+"""So many of those who wait see their place move when one starts."""
+WRITE_PAUSES_SECONDS = (0.1, 0.5, 2.0)
+QUEUED_HOURS_MAX = 24
 PLACE_WAIT_MS = 1_000
 """Everyone who waits for a place looks at the same moments: the oldest is asked first and gets it."""
 
@@ -47,7 +53,7 @@ class Submitter:
         intent = await self._books.write(lambda tx: self._intend(tx, job))
         if intent is not None:
             job, account, attempt = intent
-            await self._hand_over(job, account, attempt, links)
+            await to_its_end(self._hand_over(job, account, attempt, links))
 
     async def resume(self, job: Job) -> None:
         """For SUBMITTING found at a start: the POST may have left, so it is not repeated unless that is harmless."""
@@ -57,7 +63,7 @@ class Submitter:
             await self._books.write(lambda tx: self._doubt(tx, job))
             return
         attempt = await self._books.write(lambda tx: tx.jobs.attempts(job.id)[-1])
-        await self._hand_over(job, account, attempt, self._sources.links(plan, account.capabilities))
+        await to_its_end(self._hand_over(job, account, attempt, self._sources.links(plan, account.capabilities)))
 
     async def give_up(self, job: Job) -> None:
         """For UNCERTAIN past its deadline: released, and the possible cost booked as the operator's exposure."""
@@ -69,8 +75,12 @@ class Submitter:
 
     def _intend(self, tx: Transaction, job: Job) -> tuple[Job, Provider, Attempt] | None:
         plan, now_ms = _planned(job), self._now_ms()
+        if now_ms - job.created_ms > QUEUED_HOURS_MAX * 3_600_000:
+            title = self._router.row(plan.provider).title
+            end(tx, job, JobState.FAILED, NeverStartedError(provider=title, hours=QUEUED_HOURS_MAX), now_ms=now_ms)
+            return None
         account = self._accounts.free(tx, plan.provider)
-        if account is None:
+        if account is None or tx.jobs.queued_before(job, due_by_ms=now_ms + PLACE_WAIT_MS):
             tx.jobs.save(job.waiting(due_ms=(now_ms // PLACE_WAIT_MS + 1) * PLACE_WAIT_MS))
             return None
         attempt = Attempt(
@@ -81,11 +91,12 @@ class Submitter:
             intent_ms=now_ms,
         )
         tx.jobs.write_attempt(attempt)
+        for waiting in tx.jobs.queued(plan.provider, limit=CARDS_MOVED_MAX):
+            tx.outbox.put(job_id=waiting, telling=Telling.CARD, due_ms=now_ms)
         changes = {"account": account.account, "attempts": attempt.number}
         return move(tx, job, JobState.SUBMITTING, now_ms=now_ms, **changes), account, attempt
 
     async def _hand_over(self, job: Job, account: Provider, attempt: Attempt, links: dict[str, str]) -> None:
-        self._accounts.took(account)
         try:
             self._check_fresh(attempt, account)
             task_id = await account.submit(attempt_id=attempt.id, plan=_planned(job), links=links)
@@ -98,8 +109,21 @@ class Submitter:
             log.warning("submit outcome unknown", reason=str(fault), **job.log_fields())
             await self._books.write(lambda tx: self._doubt(tx, job))
         else:
-            await self._books.write(lambda tx: self._accepted(tx, job, account, attempt, task_id))
-            log.info("job submitted", provider=account.account, task_id=task_id, **job.log_fields())
+            # The log first: should the disk fail now, the operator still has the id of what was paid for.
+            log.info("job submitted", account=account.account, task_id=task_id, **job.log_fields())
+            await self._write_down(lambda tx: self._accepted(tx, job, account, attempt, task_id))
+
+    async def _write_down(self, work: Callable[[Transaction], None]) -> None:
+        """A paid task's id is worth several tries."""
+        for pause in WRITE_PAUSES_SECONDS:
+            try:
+                await self._books.write(work)
+            except DatabaseError as fault:
+                log.warning("the task id is not written down yet", reason=str(fault))
+                await asyncio.sleep(pause)
+            else:
+                return
+        await self._books.write(work)
 
     def _check_fresh(self, attempt: Attempt, account: Provider) -> None:
         aged = self._now_ms() - attempt.intent_ms > INTENT_FRESH_MS
@@ -139,6 +163,16 @@ class Submitter:
 
     def _deadline_seconds(self, job: Job) -> int:
         return self._router.row(_planned(job).provider).deadline_seconds
+
+
+async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Run work that a stop must not cut in two: it is cancelled only after it has ended by itself."""
+    running = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await running
+        raise
 
 
 def _planned(job: Job) -> Plan:

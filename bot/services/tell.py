@@ -10,6 +10,9 @@ from bot.domain.pacing import backoff_seconds
 from bot.ports.books import Books, OutboxItem, Telling
 from bot.ports.outside import Delivery, TryLaterError
 
+TRIES_MAX = 1000
+"""With a minute's pause each, most of a day."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -27,6 +30,10 @@ class Teller:
             if job is not None:
                 await self._say(item, job)
         except TryLaterError as fault:
+            if item.tries >= TRIES_MAX:
+                log.warning("given up telling", telling=item.telling.value, job_id=item.job_id)
+                await self._books.write(lambda tx: tx.outbox.done(item))
+                return
             wait = fault.retry_after_seconds or backoff_seconds(item.tries)
             due_ms = self._now_ms() + round(wait * 1000)
             await self._books.write(lambda tx: tx.outbox.later(item, due_ms=due_ms))

@@ -46,7 +46,7 @@ async def open_books(data_dir: Path, *, database: Path | None = None) -> AsyncIt
     Raises AlreadyRunningError, DatabaseError.
     """
     path = database or database_path(data_dir)
-    with only_process(data_dir):
+    with only_process(data_dir, path):
         writer = Writer(path=path, open_connection=partial(open_for_writing, path))
         await writer.start()
         try:

@@ -118,14 +118,32 @@ class SqliteJobs:
         ).fetchone()
         return int(row[0])
 
-    def open_of(self, *, guild_id: int | None, member_id: str) -> list[Job]:
-        rows = self._connection.execute(
-            "SELECT * FROM job WHERE member_id = ? AND guild_id IS ? AND is_open = 1 ORDER BY id", (member_id, guild_id)
-        )
-        return [job_of(row) for row in rows]
+    def last_intent_ms(self, *, account: str) -> int | None:
+        row = self._connection.execute("SELECT MAX(intent_ms) FROM attempt WHERE account = ?", (account,)).fetchone()
+        return None if row[0] is None else int(row[0])
 
-    def all_open(self) -> list[Job]:
-        return [job_of(row) for row in self._connection.execute("SELECT * FROM job WHERE is_open = 1 ORDER BY due_ms")]
+    def queued(self, provider: str, *, limit: int) -> list[int]:
+        rows = self._connection.execute(
+            "SELECT id FROM job WHERE state = 'QUEUED' AND provider = ? ORDER BY id LIMIT ?", (provider, limit)
+        )
+        return [int(row[0]) for row in rows]
+
+    def queued_before(self, job: Job, *, due_by_ms: int) -> bool:
+        row = self._connection.execute(
+            "SELECT 1 FROM job WHERE state = 'QUEUED' AND provider = (SELECT provider FROM job WHERE id = :id) "
+            "AND id < :id AND due_ms <= :due_by_ms AND target_kind = :target_kind LIMIT 1",
+            {"id": job.id, "due_by_ms": due_by_ms, "target_kind": job.target.kind.value},
+        ).fetchone()
+        return row is not None
+
+    def open_bytes(self, *, guild_id: int | None, member_id: str | None) -> int:
+        row = self._connection.execute(
+            "SELECT COALESCE(SUM(json_extract(one.value, '$.declared_bytes')), 0) "
+            "FROM job, json_each(job.request, '$.references') AS one "
+            "WHERE job.is_open = 1 AND (:member IS NULL OR (job.member_id = :member AND job.guild_id IS :guild))",
+            {"member": member_id, "guild": guild_id},
+        ).fetchone()
+        return int(row[0])
 
     def write_attempt(self, attempt: Attempt) -> None:
         self._connection.execute(

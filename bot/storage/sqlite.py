@@ -37,16 +37,25 @@ def database_path(data_dir: Path) -> Path:
 
 
 @contextmanager
-def only_process(data_dir: Path) -> Iterator[None]:
-    """Own the data directory until the end, or until this process dies. Raises AlreadyRunningError."""
-    with faults_told(data_dir / LOCK_NAME):
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (data_dir / LOCK_NAME).open("ab")
+def only_process(data_dir: Path, database: Path) -> Iterator[None]:
+    """Own the data directory and the database until the end, or until this process dies.
+
+    Raises AlreadyRunningError. The database has a lock of its own: it may lie elsewhere, where two directories meet.
+    """
+    with _locked(data_dir / LOCK_NAME), _locked(database.with_name(f"{database.name}.lock")):
+        yield
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with faults_told(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = path.open("ab")
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise AlreadyRunningError(directory=str(data_dir)) from error
+            raise AlreadyRunningError(directory=str(path.parent)) from error
         yield
 
 

@@ -24,7 +24,7 @@ Line = dict[str, str | int | None]
 
 _AHEAD = """
 SELECT COUNT(*) FROM job
-WHERE state = 'QUEUED' AND provider = ? AND (since_ms < ? OR (since_ms = ? AND id < ?))
+WHERE state = 'QUEUED' AND provider = ? AND id < ?
 """
 _LISTING = """
 SELECT id, guild_id, member_id, state, provider, task_id, attempts, quote_micros, cost_micros, thread_id, channel_id,
@@ -62,22 +62,22 @@ class SqliteViews:
         jobs = await self._jobs("SELECT * FROM job WHERE id = ?", job_id)
         return jobs[0] if jobs else None
 
+    async def all_jobs(self, *, limit: int) -> list[Job]:
+        """The newest first."""
+        return await self._jobs("SELECT * FROM job ORDER BY id DESC LIMIT ?", limit)
+
     async def jobs_of(self, *, guild_id: int | None, member_id: str, limit: int) -> list[Job]:
         return await self._jobs(
-            "SELECT * FROM job WHERE member_id = ? AND guild_id IS ? ORDER BY id DESC LIMIT ?",
+            "SELECT * FROM job WHERE member_id = ? AND guild_id IS ? ORDER BY is_open DESC, id DESC LIMIT ?",
             member_id,
             guild_id,
             limit,
         )
 
-    async def all_jobs(self, *, limit: int) -> list[Job]:
-        """The newest first."""
-        return await self._jobs("SELECT * FROM job ORDER BY id DESC LIMIT ?", limit)
-
     async def ahead_of(self, job: Job) -> int:
         if job.state is not JobState.QUEUED or job.plan is None:
             return 0
-        rows = await self._rows(_AHEAD, job.plan.provider, job.since_ms, job.since_ms, job.id)
+        rows = await self._rows(_AHEAD, job.plan.provider, job.id)
         return int(rows[0][0])
 
     async def listing(self, *, limit: int) -> list[Line]:

@@ -15,7 +15,7 @@ from bot.sandbox.client import Invocation
 from tests.crash.rig import AT_ONCE, CHARGE_MICROS, Program, Stage, moment, stage
 from tests.standins.unifically import Fate, Trouble, html, moderated, rate_limited
 
-KILLS = int(os.environ.get("CRASH_KILLS", "12"))
+KILLS = int(os.environ.get("CRASH_KILLS", "6"))
 SEED = int(os.environ.get("CRASH_SEED", secrets.randbelow(1_000_000)))
 LIFE_SECONDS_MAX = 1.0
 AN_HOUR_MS = 3_600_000

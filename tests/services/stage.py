@@ -54,12 +54,14 @@ class JumpingBell(Bell):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
+        self.is_idle: Callable[[], bool] = lambda: True
 
     async def wait(self, seconds: float | None) -> None:
-        before = asyncio.get_running_loop().time()
-        await super().wait(0.05)
-        if asyncio.get_running_loop().time() - before >= 0.05:
-            self._clock.ms += round((seconds or 0) * 1000) + 1
+        if self.is_idle() and seconds:
+            self._clock.ms += round(seconds * 1000) + 1
+            await asyncio.sleep(0)
+        else:
+            await super().wait(seconds)
 
 
 @dataclass(kw_only=True)
@@ -76,6 +78,8 @@ class ScriptedProvider:
     stops: bool = False
     submits: list[str] = field(default_factory=list)
     on_submit: Callable[[], None] = lambda: None
+    submit_gate: asyncio.Event | None = None
+    submitting: asyncio.Event = field(default_factory=asyncio.Event)
 
     def describe(self, *, plan: Plan, links: dict[str, str]) -> WireRequest:
         return WireRequest(method="POST", url="", headers={}, body={"plan": plan.prompt, "links": links})
@@ -85,6 +89,9 @@ class ScriptedProvider:
         assert links == {}
         self.submits.append(attempt_id)
         self.on_submit()
+        self.submitting.set()
+        if self.submit_gate is not None:
+            await self.submit_gate.wait()
         return str(_next(self.submit_answers))
 
     async def read(self, *, task_id: str) -> TaskStatus:
@@ -177,46 +184,53 @@ class Stage:
             JobState.QUEUED: submit.step,
             JobState.SUBMITTING: submit.resume,
             JobState.UNCERTAIN: submit.give_up,
-            JobState.RUNNING: Watcher(books=self.books, accounts=self.accounts, now_ms=now_ms).step,
+            JobState.RUNNING: Watcher(books=self.books, router=self.router, accounts=self.accounts, now_ms=now_ms).step,
             JobState.FETCHING: finish.fetch,
             JobState.POSTING: finish.post,
         }
         teller = Teller(books=self.books, delivery=self.delivery, now_ms=now_ms)
         lane = Lane(name="all", steps=steps, limit=8, seconds_max=30)
-        return Runner(
+        runner = Runner(
             books=self.books, lanes=[lane], teller=teller, delivery=self.delivery, bell=self.bell, now_ms=now_ms
         )
+        self.bell.is_idle = lambda: runner.is_idle
+        return runner
 
     async def ask(
-        self, prompt: str = "a fox", *, references: tuple[Reference, ...] = (), target: Target | None = None
+        self,
+        prompt: str = "a fox",
+        *,
+        references: tuple[Reference, ...] = (),
+        target: Target | None = None,
+        job_id: int = JOB,
     ) -> Job:
         return await self.intake.accept(
-            job_id=JOB,
+            job_id=job_id,
             guild_id=GUILD,
             member_id=MEMBER,
             target=target or ChannelTarget(channel_id=5, status_message_id=4, opens_thread=True),
             request=Request(prompt=prompt, references=references),
         )
 
-    async def run_until(self, *states: JobState) -> Job:
+    async def run_until(self, *states: JobState, job_id: int = JOB) -> Job:
         """Run until the job reached one of the states and everything due was told."""
         async with asyncio.timeout(20), asyncio.TaskGroup() as group:
             running = group.create_task(self.runner().run())
-            job = await self._reach(states)
+            job = await self.reach(*states, job_id=job_id)
             running.cancel()
         return job
 
     async def run_to_end(self) -> Job:
         return await self.run_until(*[state for state in JobState if state.name in ENDS])
 
-    async def job(self) -> Job:
-        job = await self.books.write(lambda tx: tx.jobs.get(JOB))
+    async def job(self, job_id: int = JOB) -> Job:
+        job = await self.books.write(lambda tx: tx.jobs.get(job_id))
         assert job is not None
         return job
 
-    async def _reach(self, states: tuple[JobState, ...]) -> Job:
+    async def reach(self, *states: JobState, job_id: int = JOB) -> Job:
         while True:
-            job = await self.job()
+            job = await self.job(job_id)
             if job.state in states and await self.books.write(self._all_told):
                 return job
             await asyncio.sleep(0)

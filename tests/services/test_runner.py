@@ -1,13 +1,17 @@
+import asyncio
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import ClipTooLargeError, ProviderRefusedError
+from bot.domain.errors import ClipTooLargeError, JobUnknownError, ProviderRefusedError
 from bot.domain.jobs import Job, JobState
 from bot.domain.quota import Audience, Period, Rule, Unit
 from bot.domain.references import Reference
 from bot.domain.slots import Kind, Slot
-from bot.ports.books import Outcome
+from bot.ports.books import Attempt, Outcome, Transaction
 from bot.ports.outside import (
     Failed,
     NotSentError,
@@ -21,7 +25,8 @@ from bot.ports.outside import (
     UnknownOutcomeError,
 )
 from bot.services.desk import CancelAnswer
-from tests.services.stage import GUILD, JOB, MEMBER, SAMPLES, ScriptedDelivery, ScriptedProvider, Stage, set_stage
+from bot.services.routing import Router
+from tests.services.stage import GUILD, JOB, MEMBER, ROW, SAMPLES, ScriptedDelivery, ScriptedProvider, Stage, set_stage
 
 
 @pytest.fixture
@@ -149,6 +154,8 @@ async def test_no_end_by_the_deadline_abandons_and_books_the_exposure(tmp_path: 
         await stage.ask()
         job = await stage.run_to_end()
         assert (job.state, job.error_code) == (JobState.ABANDONED, "deadline")
+        attempts = await stage.books.write(lambda tx: tx.jobs.attempts(JOB))
+        assert [one.exposure_micros for one in attempts] == [400_000]
         await assert_nothing_is_held_or_spent(stage)
 
 
@@ -206,13 +213,18 @@ async def test_cancelling_later_frees_money_only_when_the_provider_confirmed(
 
 
 async def test_a_cancel_during_the_submit_does_not_lose_the_task(tmp_path: Path, made: Path) -> None:
-    provider = succeeding(made)
+    gate = asyncio.Event()
+    provider = succeeding(made, submit_gate=gate)
     async with set_stage(tmp_path, provider=provider) as stage:
         await stage.ask()
-        queued = await stage.run_until(JobState.QUEUED, JobState.RUNNING)
-        await stage.books.write(lambda tx: tx.jobs.ask_cancel(queued.id))
-        assert (await stage.run_to_end()).state is JobState.DELIVERED
-        assert len(provider.submits) == 1
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            running = group.create_task(stage.runner().run())
+            await provider.submitting.wait()
+            assert await stage.desk.cancel(job_id=JOB, guild_id=GUILD, member_id=MEMBER) is CancelAnswer.ASKED
+            gate.set()
+            job = await stage.reach(JobState.DELIVERED)
+            running.cancel()
+        assert (job.task_id, len(provider.submits)) == ("task-1", 1)
 
 
 async def test_an_empty_budget_refuses_before_a_byte_is_copied(tmp_path: Path) -> None:
@@ -228,7 +240,7 @@ async def test_an_empty_budget_refuses_before_a_byte_is_copied(tmp_path: Path) -
         await assert_nothing_is_held_or_spent(stage)
 
 
-async def test_a_clip_rule_refuses_the_second_clip(tmp_path: Path, made: Path) -> None:
+async def test_a_clip_rule_of_nothing_refuses_every_clip(tmp_path: Path, made: Path) -> None:
     rule = Rule(guild_id=GUILD, audience=Audience.SERVER, unit=Unit.CLIPS, period=Period.DAY, amount=0)
     async with set_stage(tmp_path, provider=succeeding(made)) as stage:
         await stage.books.write(lambda tx: tx.rules.put(rule))
@@ -261,11 +273,90 @@ async def test_a_broken_reference_is_refused_with_nothing_held(tmp_path: Path) -
 
 
 async def test_a_fault_of_our_own_ends_with_a_reference_and_no_charge(tmp_path: Path) -> None:
-    async with set_stage(tmp_path, provider=ScriptedProvider(statuses=[RuntimeError("bug")])) as stage:
+    async with set_stage(tmp_path) as stage:
+        stage.router = Router(rows={}, order=["ghost"], draw_seed=lambda: 7)
         await stage.ask()
         job: Job = await stage.run_to_end()
         assert (job.state, job.error_code) == (JobState.FAILED, "internal")
         await assert_nothing_is_held_or_spent(stage)
+
+
+async def test_a_stop_in_mid_submit_waits_for_the_task_id(tmp_path: Path, made: Path) -> None:
+    gate = asyncio.Event()
+    provider = succeeding(made, submit_gate=gate)
+    async with set_stage(tmp_path, provider=provider) as stage:
+        await stage.ask()
+        running = asyncio.ensure_future(stage.runner().run())
+        await provider.submitting.wait()
+        running.cancel()
+        await asyncio.sleep(0)
+        gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        job = await stage.job()
+        assert (job.state, job.task_id) == (JobState.RUNNING, "task-1")
+
+
+async def test_an_outage_longer_than_the_deadline_does_not_lose_the_clip(tmp_path: Path, made: Path) -> None:
+    statuses: list[TaskStatus | Exception] = [ProviderBusyError("no network")] * 12
+    async with set_stage(
+        tmp_path, provider=ScriptedProvider(statuses=[*statuses, Succeeded(video=str(made))])
+    ) as stage:
+        await stage.ask()
+        began_ms = stage.clock.now_ms()
+        assert (await stage.run_to_end()).state is JobState.DELIVERED
+        assert stage.clock.now_ms() - began_ms > 300_000
+
+
+async def test_a_finished_clip_is_fetched_when_its_storage_comes_back(tmp_path: Path, made: Path) -> None:
+    dead = Succeeded(video="https://127.0.0.1:9/clip.mp4")
+    statuses: list[TaskStatus | Exception] = [dead] * 12
+    row = replace(ROW, takes_links_only=False)
+    provider = ScriptedProvider(
+        capabilities=row, trusted_host="127.0.0.1:9", statuses=[*statuses, Succeeded(video=str(made))]
+    )
+    async with set_stage(tmp_path, provider=provider) as stage:
+        await stage.ask()
+        assert (await stage.run_to_end()).state is JobState.DELIVERED
+
+
+async def test_requests_per_second_are_spaced_even_for_jobs_that_come_at_once(tmp_path: Path, made: Path) -> None:
+    slow = replace(ROW, requests_per_second=0.1)
+    async with set_stage(tmp_path, provider=succeeding(made, capabilities=slow)) as stage:
+        for job_id in (JOB, JOB + 1, JOB + 2):
+            await stage.ask(job_id=job_id)
+        await stage.run_until(JobState.DELIVERED, JobState.FAILED, job_id=JOB + 2)
+        attempts = [await stage.books.write(partial(attempts_of, job_id=JOB + n)) for n in range(3)]
+        intents = [one[0].intent_ms for one in attempts]
+        assert intents == sorted(intents)
+        assert all(later - earlier >= 10_000 for earlier, later in pairwise(intents))
+
+
+async def test_copies_of_open_requests_are_capped_per_member(tmp_path: Path) -> None:
+    heavy = tuple(
+        Reference(
+            place=Slot(kind=Kind.VIDEO, number=n), name="v.mp4", source=str(tmp_path / "v"), declared_bytes=50_000_000
+        )
+        for n in (1, 2, 3)
+    )
+    async with set_stage(tmp_path) as stage:
+        for number in range(8):
+            await stage.ask("many", references=heavy, job_id=JOB + number)
+        job = await stage.run_until(JobState.REFUSED)
+        assert job.error_code == "copies_full"
+
+
+async def test_a_job_of_another_server_cannot_be_cancelled(tmp_path: Path) -> None:
+    async with set_stage(tmp_path) as stage:
+        await stage.ask()
+        with pytest.raises(JobUnknownError):
+            await stage.desk.cancel(job_id=JOB, guild_id=GUILD + 1, member_id=MEMBER)
+        with pytest.raises(JobUnknownError):
+            await stage.desk.cancel(job_id=JOB, guild_id=GUILD, member_id="1002")
+
+
+def attempts_of(tx: Transaction, job_id: int) -> list[Attempt]:
+    return tx.jobs.attempts(job_id)
 
 
 async def test_a_wish_to_cancel_does_not_end_an_unknown_submit_early(tmp_path: Path) -> None:

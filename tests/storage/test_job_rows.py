@@ -1,6 +1,7 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -182,10 +183,45 @@ async def test_a_doorbell_makes_running_jobs_of_its_tasks_due(books: SqliteBooks
     await books.write(lambda tx: [run(tx, job_id) for job_id in (1, 2, 3)])
     await books.write(lambda tx: tx.jobs.hurry(frozenset({"t1", "t3", "unknown"}), due_ms=NOON_MS + 5))
     await books.write(lambda tx: tx.jobs.hurry(frozenset({"t3"}), due_ms=NOON_MS + 9))
-    found = await books.write(lambda tx: {job.id: job for job in tx.jobs.all_open()})
+    found = {job_id: await books.write(partial(get, job_id=job_id)) for job_id in (1, 2, 3)}
     assert {job_id: job.due_ms - NOON_MS for job_id, job in found.items()} == {1: 5, 2: 60_000, 3: 5}
     # It passes beside a step under way: what that step saves is not stale.
     await books.write(lambda tx: tx.jobs.save(found[1].waiting(due_ms=NOON_MS)))
+
+
+def get(tx: Transaction, job_id: int) -> Job:
+    job = tx.jobs.get(job_id)
+    assert job is not None
+    return job
+
+
+async def test_only_the_references_of_open_jobs_count(books: SqliteBooks) -> None:
+    def with_bytes(job_id: int, member_id: str, *sizes: int) -> Job:
+        places = [Slot(kind=Kind.IMAGE, number=number) for number, _ in enumerate(sizes, start=1)]
+        references = [
+            Reference(place=place, name="a.png", source="https://x/a.png", declared_bytes=size)
+            for place, size in zip(places, sizes, strict=True)
+        ]
+        return replace(
+            new_job(job_id), member_id=member_id, request=Request(prompt="a fox", references=tuple(references))
+        )
+
+    ended = with_bytes(4, "7", 10_000)
+    jobs = [with_bytes(1, "7", 10, 20), with_bytes(2, "8", 300), with_bytes(3, "7"), ended]
+    await books.write(lambda tx: [tx.jobs.add(job) for job in jobs])
+    await books.write(lambda tx: tx.jobs.save(ended.to(JobState.REFUSED, now_ms=NOON_MS)))
+    assert await books.write(lambda tx: tx.jobs.open_bytes(guild_id=1, member_id="7")) == 30
+    assert await books.write(lambda tx: tx.jobs.open_bytes(guild_id=2, member_id="7")) == 0
+    assert await books.write(lambda tx: tx.jobs.open_bytes(guild_id=None, member_id=None)) == 330
+
+
+async def test_an_older_job_that_is_free_to_go_goes_first(books: SqliteBooks) -> None:
+    await books.write(lambda tx: [queue(tx, job_id, usual_legs()) for job_id in (1, 2)])
+    older, newer = [await books.write(partial(get, job_id=job_id)) for job_id in (1, 2)]
+    assert await books.write(lambda tx: tx.jobs.queued_before(newer, due_by_ms=NOON_MS))
+    assert not await books.write(lambda tx: tx.jobs.queued_before(older, due_by_ms=NOON_MS))
+    await books.write(lambda tx: tx.jobs.save(older.waiting(due_ms=NOON_MS + 60_000)))
+    assert not await books.write(lambda tx: tx.jobs.queued_before(newer, due_by_ms=NOON_MS))
 
 
 async def test_an_ended_job_cannot_be_asked_to_stop(books: SqliteBooks) -> None:
@@ -227,9 +263,6 @@ async def test_ended_jobs_are_neither_due_nor_open(books: SqliteBooks) -> None:
     await books.write(lambda tx: queue(tx, 1, usual_legs()))
     await books.write(lambda tx: queue(tx, 2, usual_legs()))
     await books.write(lambda tx: give_up(tx, 1))
-    assert [job.id for job in await books.write(lambda tx: tx.jobs.all_open())] == [2]
-    assert [job.id for job in await books.write(lambda tx: tx.jobs.open_of(guild_id=1, member_id="7"))] == [2]
-    assert await books.write(lambda tx: tx.jobs.open_of(guild_id=None, member_id="7")) == []
     every = frozenset(JobState)
     due = await books.write(lambda tx: tx.jobs.due(states=every, targets=CHANNEL, now_ms=2 * NOON_MS, limit=9))
     assert [job.id for job in due] == [2]

@@ -7,8 +7,8 @@ import av
 
 from bot.domain.jobs import JobState
 from bot.domain.quota import Audience, Period, Rule, Unit
-from bot.sandbox.records import ChannelType, Permission, Pings
-from tests.stories.rig import SAMPLES, story
+from bot.sandbox.records import ChannelType, Message, Permission, Pings
+from tests.stories.rig import SAMPLES, Story, story
 
 FILES: dict[str, Any] = {"image1": SAMPLES / "cat.jpg", "video1": SAMPLES / "drift.mp4", "audio1": SAMPLES / "mood.mp3"}
 
@@ -161,3 +161,58 @@ async def test_a_hostile_prompt_pings_and_formats_nothing(tmp_path: Path) -> Non
         assert clip.pings == Pings(users=frozenset({told.member.member.id}))
         for message in told.world.stored.messages.values():
             assert message.pings in {Pings(), Pings(users=frozenset({told.member.member.id}))}
+
+
+async def test_a_refusal_survives_a_broken_connection(tmp_path: Path) -> None:
+    async with story(tmp_path, default_guild_budget_usd=0) as told:
+        everyone = Rule(guild_id=told.guild.id, audience=Audience.SERVER, unit=Unit.CLIPS, period=Period.DAY, amount=0)
+        await told.workshop.books.write(lambda tx: tx.rules.put(everyone))
+        told.world.faults.drop("POST", r"/webhooks/", moment="before")
+        assert "0 clips left" in await told.refusal(told.generate())
+
+
+async def test_what_the_bot_may_not_do_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    async with story(tmp_path) as told:
+        told.channel.bot_permissions &= ~Permission.ATTACH_FILES
+        assert "I may not attach files in this channel." in await told.refusal(told.generate())
+
+
+async def test_a_thread_that_cannot_be_opened_costs_nothing(tmp_path: Path) -> None:
+    async with story(tmp_path) as told:
+        told.world.faults.answer("POST", r"/threads$", 400, times=9)
+        clip = await told.clip(told.generate(duration=4, resolution="480p"))
+        assert clip.channel_id == told.channel.id
+
+
+async def test_a_block_in_front_of_discord_is_waited_out(tmp_path: Path) -> None:
+    async with story(tmp_path) as told:
+        told.world.faults.answer("POST", r"/channels/\d+/messages$", 403)
+        asked = told.generate(duration=4, resolution="480p")
+        clip = await told.clip(asked)
+        assert clip.channel_id == (await asked.response()).id
+
+
+async def test_an_earlier_post_is_found_behind_much_talk_and_not_repeated(tmp_path: Path) -> None:
+    async with story(tmp_path) as told:
+        voice = told.world.add_channel(told.guild, "booth", kind=ChannelType.VOICE)
+        told.world.faults.drop("POST", r"/channels/\d+/messages$", moment="after")
+        told.world.nonce_window_ms = 0
+        asked = told.generate(duration=4, resolution="480p", channel_id=voice.id)
+        await told.world.changes.until(lambda: True if with_clips(told, voice.id) else None, seconds=20)
+        for number in range(120):
+            told.other.say(voice.id, f"line {number}")
+        clip = await told.clip(asked)
+        assert with_clips(told, voice.id) == [clip]
+
+
+async def test_jobs_with_wild_prompts_still_fit_one_message(tmp_path: Path) -> None:
+    async with story(tmp_path) as told:
+        asked = [told.generate("x" + "*_~|`" * 40, tier="fast") for _ in range(10)]
+        for one in asked:
+            await one.placeholder()
+        listed = await told.member.slash(told.channel.id, "jobs").response(seconds=10)
+        assert len(listed.content) <= 2000
+
+
+def with_clips(told: Story, channel_id: int) -> list[Message]:
+    return [message for message in told.world.messages(channel_id) if message.attachments]

@@ -54,6 +54,8 @@ CREATE TABLE attempt (
     PRIMARY KEY (job_id, number)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX attempt_of_account ON attempt (account, intent_ms);
+
 -- The history of every job: one row for each change of state. Only added to.
 CREATE TABLE event (
     seq INTEGER PRIMARY KEY,
