@@ -44,7 +44,6 @@ ALLOWED = {
     (S.SUBMITTING, S.UNCERTAIN),
     (S.SUBMITTING, S.QUEUED),
     (S.SUBMITTING, S.FAILED),
-    (S.UNCERTAIN, S.RUNNING),
     (S.UNCERTAIN, S.ABANDONED),
     (S.RUNNING, S.FETCHING),
     (S.RUNNING, S.FAILED),
@@ -55,7 +54,6 @@ ALLOWED = {
     (S.POSTING, S.DELIVERED),
     (S.POSTING, S.FETCHING),
     (S.POSTING, S.UNDELIVERABLE),
-    (S.POSTING, S.FETCHING),
 }
 """Written out a second time: a change of the table is a decision, and is made twice."""
 
@@ -64,7 +62,8 @@ def test_the_table_has_every_state() -> None:
     assert set(MOVES) == set(JobState)
 
 
-@given(st.sampled_from(JobState), st.sampled_from(JobState))
+@pytest.mark.parametrize("before", JobState)
+@pytest.mark.parametrize("after", JobState)
 def test_a_job_moves_exactly_where_the_table_says(before: JobState, after: JobState) -> None:
     job = replace(JOB, state=before)
     if (before, after) in ALLOWED:
