@@ -65,14 +65,22 @@ async def answer_error(interaction: discord.Interaction, error: BaseException) -
 async def _whisper(interaction: discord.Interaction, text: str) -> None:
     try:
         if interaction.response.is_done():
-            # A public placeholder cannot become ephemeral, and the first follow-up would fill it in: it goes first.
-            await interaction.delete_original_response()
-            await interaction.followup.send(text, ephemeral=True)
+            await _instead_of_thinking(interaction, text)
         else:
             await interaction.response.send_message(text, ephemeral=True)
     except discord.HTTPException as fault:
         # Too late to say anything to this interaction; the job, if there is one, is told by the bot's own posts.
         log.warning("could not answer an interaction", code=fault.code)
+
+
+async def _instead_of_thinking(interaction: discord.Interaction, text: str) -> None:
+    """A public placeholder cannot become ephemeral, and the first follow-up would fill it in: it goes first."""
+    placeholder = await interaction.original_response()
+    if placeholder.flags.ephemeral:
+        await interaction.edit_original_response(content=text)
+        return
+    await placeholder.delete()
+    await interaction.followup.send(text, ephemeral=True)
 
 
 def point_library(*, api_url: str, gateway_url: str) -> None:

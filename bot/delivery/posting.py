@@ -11,7 +11,7 @@ import structlog
 
 from bot.delivery.cards import buttons, card, clip_content
 from bot.delivery.whispers import Whispers
-from bot.delivery.words import plain
+from bot.delivery.words import unformatted
 from bot.domain.errors import ClipTooLargeError, UndeliverableError
 from bot.domain.jobs import ChannelTarget, Job, JobState, TargetKind
 from bot.domain.references import MEGABYTE
@@ -123,12 +123,12 @@ class DiscordDelivery:
         log.warning("nobody could be told", **job.log_fields())
 
     async def _send_notice(self, job: Job, place: Place) -> None:
-        text = f"<@{job.member_id}> {plain(job.error_text or '')}"
+        text = f"<@{job.member_id}> {unformatted(job.error_text or '')}"
         await place.channel.send(text, nonce=f"{job.id}-{NOTICE_STEPS[place.step]}", allowed_mentions=_only(job))
 
     async def _refuse(self, job: Job) -> None:
         """The public placeholder goes and the reason is for the requester alone."""
-        text = plain(job.error_text or "")
+        text = unformatted(job.error_text or "")
         interaction = self._whispers.of(job.id)
         with _told(job), _translated():
             if interaction is not None and await _whispered(interaction, text):

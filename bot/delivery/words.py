@@ -76,6 +76,11 @@ def fitting(lines: list[str]) -> str:
     return text
 
 
+def unformatted(text: str) -> str:
+    """A sentence of ours with somebody's words in it: no markdown, but the mentions we wrote stay."""
+    return escape_markdown(text)
+
+
 def plain(text: str) -> str:
     """What a member typed, without its markdown and mentions taking effect."""
     return escape_mentions(escape_markdown(text))

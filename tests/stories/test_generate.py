@@ -132,7 +132,7 @@ async def test_the_cancel_button_stops_a_queued_job_for_its_owner_only(tmp_path:
         assert card.embeds[0]["title"].startswith("In the queue")
         button = f"dailies:cancel:{queued.id}"
         stranger = told.other.click(card, button)
-        assert "no job" in (await stranger.follow_up()).content
+        assert "no job" in (await stranger.response()).content
         mine = told.member.click(card, button)
         assert "Cancelled. Nothing was charged." in (await mine.response()).content
         assert (await told.ended(queued)).state is JobState.CANCELLED
