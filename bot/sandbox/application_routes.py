@@ -1,4 +1,4 @@
-"""The bot itself, its guilds, its commands, and the answers to interactions."""
+"""The bot itself, its commands, and the answers to interactions."""
 
 from aiohttp import web
 
@@ -26,7 +26,6 @@ class ApplicationRoutes:
             web.get(f"{API_PATH}/applications/@me", self.application),
             web.get(f"{API_PATH}/gateway", self.gateway),
             web.get(f"{API_PATH}/gateway/bot", self.gateway_bot),
-            web.get(API_PATH + r"/guilds/{guild_id:\d+}", self.guild),
             web.get(f"{application}/commands", self.list_commands),
             web.put(f"{application}/commands", self.register_commands),
             web.get(application + r"/guilds/{guild_id:\d+}/commands", self.list_commands),
@@ -63,13 +62,6 @@ class ApplicationRoutes:
     async def gateway_bot(self, _: web.Request) -> web.Response:
         limit = {"total": 1000, "remaining": 999, "reset_after": 86_400_000, "max_concurrency": 1}
         return answer({"url": self.gateway_url, "shards": 1, "session_start_limit": limit})
-
-    async def guild(self, request: web.Request) -> web.Response:
-        guild = self._world.guild(number(request, "guild_id"))
-        payload = payloads.guild(self._world, guild)
-        if request.query.get("with_counts", "").lower() in ("1", "true"):
-            payload |= {"approximate_member_count": len(guild.members), "approximate_presence_count": 0}
-        return answer(payload)
 
     async def list_commands(self, request: web.Request) -> web.Response:
         return answer(self._world.stored.commands.get(self._command_scope(request), []))

@@ -12,6 +12,7 @@ from bot.sandbox.forms import fill_form
 from bot.sandbox.interactions import begin
 from bot.sandbox.options import ClientRefusalError, Value, descend, fill, find_command, nest
 from bot.sandbox.payloads import message as message_payload
+from bot.sandbox.permissions import may_use_command
 from bot.sandbox.records import (
     AnswerType,
     Attachment,
@@ -102,22 +103,33 @@ class MemberClient:
         *,
         options: Mapping[str, Value] | None = None,
         files: Mapping[str, Path] | None = None,
+        force: bool = False,
     ) -> Invocation:
-        """Use a slash command; a subcommand's name follows after a space."""
-        return self._command(channel_id, name, options or {}, files or {}, focused=None)
+        """Use a slash command; a subcommand's name follows after a space.
+
+        `force` sends what a stale or a modified client might: a hidden command, ids the server does not offer,
+        values outside their bounds. What an id stands for is still looked up on Discord's side.
+        """
+        return self._command(channel_id, name, options or {}, files or {}, focused=None, force=force)
 
     def autocomplete(
-        self, channel_id: int, name: str, *, focused: str, options: Mapping[str, Value] | None = None
+        self,
+        channel_id: int,
+        name: str,
+        *,
+        focused: str,
+        options: Mapping[str, Value] | None = None,
+        force: bool = False,
     ) -> Invocation:
         """Type into one option: `options[focused]` is the text so far."""
         values = {focused: ""} | dict(options or {})
-        return self._command(channel_id, name, values, {}, focused=focused)
+        return self._command(channel_id, name, values, {}, focused=focused, force=force)
 
-    def message_command(self, message: Message, name: str) -> Invocation:
+    def message_command(self, message: Message, name: str, *, force: bool = False) -> Invocation:
         """Use a context menu command on a message."""
         command = find_command(self._world, self.member.guild_id, name, MESSAGE_MENU)
-        self._check_may_use(command)
         self._check_sees(message)
+        channel = self._command_place(message.channel_id, command, force=force)
         resolved = {"messages": {str(message.id): message_payload(self._world, message, whole=True)}}
         data = {
             "id": command["id"],
@@ -126,7 +138,6 @@ class MemberClient:
             "target_id": str(message.id),
             "resolved": resolved,
         }
-        channel = self._channel(message.channel_id, using_commands=True)
         return self._begin(channel, InteractionType.COMMAND, data)
 
     def click(self, message: Message, custom_id: str) -> Invocation:
@@ -162,6 +173,10 @@ class MemberClient:
     ) -> Message:
         """Post a message of the member's own."""
         channel = self._channel(channel_id)
+        needed = Permission.SEND_MESSAGES_IN_THREADS if channel.is_thread else Permission.SEND_MESSAGES
+        needed |= Permission.ATTACH_FILES if files else Permission(0)
+        if needed & ~self._world.permissions(self.member, channel):
+            raise ClientRefusalError(f"{self.member.user.name} may not say this here.")
         incoming = self._world.folder / "incoming"
         uploads = [copy_in(path, folder=incoming, index=index) for index, path in enumerate(files)]
         return posting.store(
@@ -179,7 +194,17 @@ class MemberClient:
         return [message for message in self._world.messages(channel_id) if self.sees(message)]
 
     def sees(self, message: Message) -> bool:
-        return message.visible_to in (None, self.member.id)
+        return message.visible_to in (None, self.member.id) and self.sees_channel(message.channel_id)
+
+    def sees_channel(self, channel_id: int) -> bool:
+        """A DM is its recipient's; every other channel needs membership and the permission to view it."""
+        channel = self._world.stored.channels.get(channel_id)
+        if channel is None or channel.guild_id is None:
+            return channel is not None and channel.recipient_id == self.member.id
+        guild = self._world.stored.guilds.get(channel.guild_id)
+        if guild is None or guild.members.get(self.member.id) is not self.member:
+            return False
+        return bool(self._world.permissions(self.member, channel) & Permission.VIEW_CHANNEL)
 
     async def wait_for(
         self, channel_id: int, test: Callable[[Message], bool], *, seconds: float = WAIT_SECONDS
@@ -188,14 +213,20 @@ class MemberClient:
         return await self._world.wait_for(channel_id, lambda m: self.sees(m) and test(m), seconds=seconds)
 
     def _command(
-        self, channel_id: int, name: str, values: Mapping[str, Value], files: Mapping[str, Path], *, focused: str | None
+        self,
+        channel_id: int,
+        name: str,
+        values: Mapping[str, Value],
+        files: Mapping[str, Path],
+        *,
+        focused: str | None,
+        force: bool,
     ) -> Invocation:
         head, *path = name.split(" ")
         command = find_command(self._world, self.member.guild_id, head, SLASH)
-        self._check_may_use(command)
-        channel = self._channel(channel_id, using_commands=True)
+        channel = self._command_place(channel_id, command, force=force)
         declared, chain = descend(command, path)
-        filled = fill(self._world, self.member.guild_id, declared, values, files, focused=focused)
+        filled = fill(self._world, self.member, channel, declared, values, files, focused=focused, force=force)
         data: Json = {"id": command["id"], "name": head, "type": SLASH, "options": nest(filled.options, chain)}
         data |= {"resolved": filled.resolved} if filled.resolved else {}
         data |= {"guild_id": command["guild_id"]} if "guild_id" in command else {}
@@ -214,22 +245,32 @@ class MemberClient:
         interaction = begin(self._world, self.member, channel.id, kind, data, source=source, uploads=uploads)
         return Invocation(world=self._world, interaction=interaction)
 
-    def _check_may_use(self, command: Json) -> None:
-        """Commands with default permissions are not even shown to members without them."""
-        needed = int(command.get("default_member_permissions") or 0)
-        if needed & ~self.member.permissions and not self.member.permissions & Permission.ADMINISTRATOR:
+    def _command_place(self, channel_id: int, command: Json, *, force: bool) -> Channel:
+        """https://docs.discord.com/developers/topics/threads - no commands inside an archived thread."""
+        channel = self._channel(channel_id)
+        if channel.archived:
+            raise ClientRefusalError("Commands cannot be used in an archived thread.")
+        if not force:
+            self._check_may_use(command, channel)
+        return channel
+
+    def _check_may_use(self, command: Json, channel: Channel) -> None:
+        """Commands that a member may not use are not even shown."""
+        permissions = self._world.permissions(self.member, channel)
+        overrides = self._world.stored.command_overrides.get((self.member.guild_id, command["id"]), [])
+        place = channel.parent_id or channel.id if channel.is_thread else channel.id
+        shown = may_use_command(command, overrides, self.member, channel_id=place, permissions=permissions)
+        if not shown or not permissions & Permission.USE_APPLICATION_COMMANDS:
             raise ClientRefusalError(f"{self.member.user.name} does not see {command['name']!r}.")
 
     def _check_sees(self, message: Message) -> None:
         if not self.sees(message) or message.id not in self._world.stored.messages:
             raise ClientRefusalError(f"{self.member.user.name} does not see this message.")
 
-    def _channel(self, channel_id: int, *, using_commands: bool = False) -> Channel:
-        """https://docs.discord.com/developers/topics/threads - no commands inside an archived thread."""
-        channel = self._world.channel(channel_id)
-        if using_commands and channel.archived:
-            raise ClientRefusalError("Commands cannot be used in an archived thread.")
-        return channel
+    def _channel(self, channel_id: int) -> Channel:
+        if not self.sees_channel(channel_id):
+            raise ClientRefusalError(f"{self.member.user.name} does not see this channel.")
+        return self._world.channel(channel_id)
 
     def _component(self, message: Message, custom_id: str, kinds: set[Component]) -> Json:
         self._check_sees(message)

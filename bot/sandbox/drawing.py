@@ -8,6 +8,7 @@ from bot.sandbox.component_rules import SELECTS, Component, walk
 from bot.sandbox.interactions import leaf_options
 from bot.sandbox.markdown import Markdown
 from bot.sandbox.markup import element, image, optional, player
+from bot.sandbox.payloads import embedded_file
 from bot.sandbox.records import Attachment, Interaction, InteractionType, Json, Message, User
 from bot.sandbox.world import World
 
@@ -116,7 +117,9 @@ class Drawing:
     # Files.
 
     def attachments(self, message: Message) -> str:
-        drawn = "".join(self._attachment(message, item) for item in message.attachments)
+        """A file that an embed shows is not shown a second time."""
+        inside = [embedded_file(message, embed.get("image")) for embed in message.embeds]
+        drawn = "".join(self._attachment(message, item) for item in message.attachments if item not in inside)
         return optional("div", drawn, class_="media")
 
     def _attachment(self, message: Message, attachment: Attachment) -> str:
@@ -140,9 +143,9 @@ class Drawing:
     # Embeds.
 
     def embeds(self, message: Message) -> str:
-        return "".join(map(self._embed, message.embeds))
+        return "".join(self._embed(message, embed) for embed in message.embeds)
 
-    def _embed(self, embed: Json) -> str:
+    def _embed(self, message: Message, embed: Json) -> str:
         colour = embed.get("color")
         footer = str((embed.get("footer") or {}).get("text") or "")
         return element(
@@ -150,10 +153,15 @@ class Drawing:
             optional("b", self._markdown.inline(embed.get("title") or "")),
             optional("div", self._markdown.html(embed.get("description") or "")),
             optional("div", "".join(map(self._field, embed.get("fields") or [])), class_="fields"),
+            self._embed_image(message, embed),
             optional("p", escape(footer), class_="subtext"),
             class_="embed",
             style=f"border-color: #{colour:06x}" if isinstance(colour, int) else "",
         )
+
+    def _embed_image(self, message: Message, embed: Json) -> str:
+        shown = embedded_file(message, embed.get("image"))
+        return optional("div", self._attachment(message, shown) if shown else "", class_="media")
 
     def _field(self, field: Json) -> str:
         name = element("b", self._markdown.inline(field["name"]))
@@ -198,9 +206,8 @@ class Drawing:
 
     def _media(self, message: Message, media: Json) -> str:
         """A layout shows an attachment by `attachment://name`; other addresses are not fetched."""
-        name = str(media.get("url", "")).removeprefix("attachment://")
-        found = next((item for item in message.attachments if item.filename == name), None)
-        return self._attachment(message, found) if found else f"<code>{escape(name)}</code>"
+        found = embedded_file(message, media)
+        return self._attachment(message, found) if found else f"<code>{escape(str(media.get('url', '')))}</code>"
 
 
 def button(component: Json) -> str:

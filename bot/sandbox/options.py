@@ -8,7 +8,8 @@ from bot.sandbox import payloads
 from bot.sandbox.command_rules import Option
 from bot.sandbox.files import content_type, copy_in
 from bot.sandbox.posting import shelve
-from bot.sandbox.records import Attachment, Json
+from bot.sandbox.records import Attachment, Channel, Json, Member
+from bot.sandbox.resolved import ID_OPTIONS, resolve
 from bot.sandbox.world import World
 
 Value = str | int | float | bool
@@ -30,10 +31,9 @@ class Filled:
 
 def find_command(world: World, guild_id: int, name: str, kind: int) -> Json:
     """Find a registered command; the guild's own goes before the global one."""
-    for scope in (guild_id, None):
-        for command in world.stored.commands.get(scope, []):
-            if command["name"] == name and command["type"] == kind:
-                return command
+    for command in world.commands(guild_id):
+        if command["name"] == name and command["type"] == kind:
+            return command
     raise ClientRefusalError(f"There is no command {name!r}.")
 
 
@@ -54,26 +54,32 @@ def descend(command: Json, path: list[str]) -> tuple[list[Json], list[Json]]:
 
 def fill(
     world: World,
-    guild_id: int,
+    member: Member,
+    place: Channel,
     declared: list[Json],
     values: Mapping[str, Value],
     files: Mapping[str, Path],
     *,
     focused: str | None = None,
+    force: bool = False,
 ) -> Filled:
-    """Check what a member entered against the declarations, then upload the files."""
+    """Check what a member entered against the declarations, unless it is forced, then upload the files."""
     unknown = (values.keys() | files.keys()) - {option["name"] for option in declared}
     if unknown:
         raise ClientRefusalError(f"There is no option {', '.join(sorted(unknown))}.")
-    for option in declared:
-        _check_entered(option, values, files, typing=focused is not None)
+    for option in declared if not force else ():
+        _check_entered(option, values, files, focused=focused)
     filled = Filled()
     for option in declared:
         name = option["name"]
         if name in values:
             entry: Json = {"type": option["type"], "name": name, "value": _wire_value(option, values[name])}
             filled.options.append(entry | {"focused": True} if name == focused else entry)
-            _resolve(world, guild_id, option, values[name], filled)
+            # While somebody is typing nothing is resolved yet.
+            if option["type"] in ID_OPTIONS and focused is None:
+                offered = resolve(world, member, place, option, values[name], filled.resolved)
+                if not offered and not force:
+                    raise ClientRefusalError(f"{name} names nothing that this server offers.")
         elif name in files:
             attachment = upload(world, files[name])
             filled.uploads.append(attachment)
@@ -104,8 +110,12 @@ def check_file_types(name: str, allowed: list[str], path: Path) -> None:
         raise ClientRefusalError(f"{name} takes only {', '.join(allowed)}.")
 
 
-def _check_entered(option: Json, values: Mapping[str, Value], files: Mapping[str, Path], *, typing: bool) -> None:
-    name, kind = option["name"], option["type"]
+def _check_entered(
+    option: Json, values: Mapping[str, Value], files: Mapping[str, Path], *, focused: str | None
+) -> None:
+    name, kind, typing = option["name"], option["type"], focused is not None
+    if name == focused and not option.get("autocomplete"):
+        raise ClientRefusalError(f"{name} suggests nothing.")
     if name in files:
         if kind != Option.ATTACHMENT:
             raise ClientRefusalError(f"{name} does not take a file.")
@@ -147,24 +157,4 @@ def _check_bounds(option: Json, size: float) -> None:
 
 def _wire_value(option: Json, value: Value) -> Value:
     """Ids travel as text, everything else as it is."""
-    ids = (Option.USER, Option.CHANNEL, Option.ROLE, Option.MENTIONABLE)
-    return str(value) if option["type"] in ids else value
-
-
-def _resolve(world: World, guild_id: int, option: Json, value: Value, filled: Filled) -> None:
-    """Send what an id stands for beside it."""
-    guild = world.guild(guild_id)
-    kind = option["type"]
-    if kind in (Option.USER, Option.MENTIONABLE) and value in guild.members:
-        member = guild.members[int(value)]
-        filled.resolved.setdefault("users", {})[str(value)] = payloads.user(member.user)
-        whole = payloads.member(member, with_user=False) | {"permissions": str(int(member.permissions))}
-        filled.resolved.setdefault("members", {})[str(value)] = whole
-    elif kind in (Option.ROLE, Option.MENTIONABLE) and value in guild.roles:
-        filled.resolved.setdefault("roles", {})[str(value)] = payloads.role(guild.roles[int(value)])
-    elif kind == Option.CHANNEL and value in world.stored.channels:
-        channel = payloads.channel(world, world.channel(int(value)))
-        channel |= {"permissions": str(int(guild.members[world.bot.id].permissions))}
-        filled.resolved.setdefault("channels", {})[str(value)] = channel
-    elif kind in (Option.USER, Option.MENTIONABLE, Option.ROLE, Option.CHANNEL):
-        raise ClientRefusalError(f"{option['name']} names nothing in this server.")
+    return str(value) if option["type"] in ID_OPTIONS else value

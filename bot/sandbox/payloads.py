@@ -34,7 +34,10 @@ def user(value: User) -> Json:
 
 
 def member(value: Member, *, with_user: bool = True) -> Json:
-    """A member without a user stands in `resolved.members`, where the user stands beside it."""
+    """A member as `resolved.members` has it comes without the user, who stands beside it, and without ears.
+
+    https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object-resolved-data-structure
+    """
     payload: Json = {
         "roles": [str(role_id) for role_id in value.role_ids],
         "nick": None,
@@ -44,15 +47,13 @@ def member(value: Member, *, with_user: bool = True) -> Json:
         "premium_since": None,
         "communication_disabled_until": None,
         "pending": False,
-        "deaf": False,
-        "mute": False,
         "flags": 0,
     }
-    return payload | {"user": user(value.user)} if with_user else payload
+    return payload | {"user": user(value.user), "deaf": False, "mute": False} if with_user else payload
 
 
-def role(value: Role) -> Json:
-    return {
+def role(world: World, value: Role) -> Json:
+    payload: Json = {
         "id": str(value.id),
         "name": value.name,
         "color": 0,
@@ -61,11 +62,12 @@ def role(value: Role) -> Json:
         "icon": None,
         "unicode_emoji": None,
         "position": 0,
-        "permissions": "0",
-        "managed": False,
+        "permissions": str(int(value.permissions)),
+        "managed": value.managed,
         "mentionable": False,
         "flags": 0,
     }
+    return payload | {"tags": {"bot_id": str(world.bot.id)}} if value.managed else payload
 
 
 def guild(world: World, value: Guild) -> Json:
@@ -76,11 +78,11 @@ def guild(world: World, value: Guild) -> Json:
         "splash": None,
         "banner": None,
         "description": None,
-        "owner_id": str(world.bot.id),
+        "owner_id": str(value.owner_id),
         "preferred_locale": value.locale,
         "premium_tier": value.premium_tier,
         "premium_subscription_count": 0,
-        "roles": [role(item) for item in value.roles.values()],
+        "roles": [role(world, item) for item in value.roles.values()],
         "emojis": [],
         "stickers": [],
         "features": [],
@@ -131,8 +133,21 @@ def channel(world: World, value: Channel) -> Json:
     }
     if value.is_thread:
         return payload | _thread_fields(world, value)
-    payload |= {"position": 0, "nsfw": False, "topic": None, "permission_overwrites": []}
+    payload |= {"position": 0, "nsfw": False, "topic": None, "permission_overwrites": _overwrites(value)}
     return payload | ({"bitrate": 64_000, "user_limit": 0} if value.type is ChannelType.VOICE else {})
+
+
+def _overwrites(value: Channel) -> list[Json]:
+    """https://docs.discord.com/developers/resources/channel#overwrite-object."""
+    return [
+        {
+            "id": str(number),
+            "type": 0 if item.for_role else 1,
+            "allow": str(int(item.allow)),
+            "deny": str(int(item.deny)),
+        }
+        for number, item in value.overwrites.items()
+    ]
 
 
 def _thread_fields(world: World, value: Channel) -> Json:
@@ -186,7 +201,7 @@ def message(world: World, value: Message, *, whole: bool = False) -> Json:
         "type": int(value.type),
         "author": user(world.stored.users[value.author_id]),
         "content": value.content,
-        "embeds": [{"type": "rich", **embed} for embed in value.embeds],
+        "embeds": [_embed(world, value, embed) for embed in value.embeds],
         "components": value.components,
         "attachments": [attachment(world, item) for item in value.attachments],
         "mentions": [user(world.stored.users[i]) for i in sorted(value.mentions.users) if i in world.stored.users],
@@ -199,6 +214,22 @@ def message(world: World, value: Message, *, whole: bool = False) -> Json:
         "tts": False,
     }
     return payload | _references(world, value)
+
+
+def _embed(world: World, value: Message, embed: Json) -> Json:
+    """An embed shows its message's files by `attachment://name`; whoever reads it gets their links."""
+    payload: Json = {"type": "rich", **embed}
+    for part in ("image", "thumbnail"):
+        shown = embedded_file(value, embed.get(part))
+        if shown is not None:
+            payload[part] = embed[part] | {"url": attachment(world, shown)["url"]}
+    return payload
+
+
+def embedded_file(value: Message, media: Json | None) -> Attachment | None:
+    """Find the attachment that `attachment://name` stands for."""
+    url = str((media or {}).get("url", ""))
+    return next((item for item in value.attachments if url == f"attachment://{item.filename}"), None)
 
 
 def _references(world: World, value: Message) -> Json:
@@ -248,6 +279,7 @@ def interaction(world: World, value: Interaction) -> Json:
     """INTERACTION_CREATE: https://docs.discord.com/developers/interactions/receiving-and-responding."""
     place = world.channel(value.channel_id)
     home = world.guild(value.member.guild_id)
+    permissions = str(int(world.permissions(value.member, place)))
     payload: Json = {
         "id": str(value.id),
         "application_id": str(world.application_id),
@@ -259,8 +291,8 @@ def interaction(world: World, value: Interaction) -> Json:
         "guild": {"id": str(home.id), "locale": home.locale, "features": []},
         "guild_locale": home.locale,
         "channel_id": str(place.id),
-        "channel": channel(world, place) | {"permissions": str(int(value.member.permissions))},
-        "member": member(value.member) | {"permissions": str(int(value.member.permissions))},
+        "channel": channel(world, place) | {"permissions": permissions},
+        "member": member(value.member) | {"permissions": permissions},
         "app_permissions": str(int(world.bot_permissions(place))),
         "locale": value.member.locale,
         "entitlements": [],

@@ -1,6 +1,7 @@
 """How messages come to be, change and go, and how threads open: the rules of a channel."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.sandbox import payloads
@@ -26,6 +27,7 @@ from bot.sandbox.records import (
     MessageFlag,
     MessageType,
     Permission,
+    Pings,
     Upload,
 )
 from bot.sandbox.refusal import Reason, RefusedError
@@ -104,7 +106,7 @@ def store(
 ) -> Message:
     """Write a checked message down and tell whoever listens."""
     replied = world.stored.messages.get(reference_id or 0)
-    pings = pings_of(texts_of(body), body.get("allowed_mentions"), replied_to=replied.author_id if replied else None)
+    mentions = pings_of(texts_of(body), body.get("allowed_mentions"), replied_to=replied.author_id if replied else None)
     message_id = world.new_id()
     message = Message(
         id=message_id,
@@ -119,8 +121,8 @@ def store(
         flags=body.get("flags") or 0,
         nonce=_nonce(body),
         reference_id=reference_id,
-        pings=pings,
-        mentions=pings,
+        pings=_heard(world, channel, mentions),
+        mentions=mentions,
         interaction_id=interaction_id,
         visible_to=visible_to,
     )
@@ -149,7 +151,7 @@ def change(world: World, message: Message, body: Json, uploads: Sequence[Upload]
         texts = texts_of({"content": content, "components": components})
         message.mentions = pings_of(texts, body.get("allowed_mentions"))
     if first:
-        message.pings = message.mentions
+        message.pings = _heard(world, world.channel(message.channel_id), message.mentions)
     else:
         message.edited_ms = world.now_ms()
     tell(world, "MESSAGE_UPDATE", message)
@@ -166,8 +168,9 @@ def remove(world: World, message: Message) -> None:
 
 
 def tell(world: World, name: str, message: Message) -> None:
-    """An ephemeral message is no event for the bot; waiting tests hear of every change."""
-    if not message.ephemeral:
+    """An ephemeral message is no event for the bot, nor one it may not see; waiting tests hear of every change."""
+    seen = world.bot_permissions(world.channel(message.channel_id)) & Permission.VIEW_CHANNEL
+    if seen and not message.ephemeral:
         world.emit(_message_event(world, name, message, payloads.message(world, message)))
     world.changes.announce()
 
@@ -252,6 +255,8 @@ def _check_may_post(world: World, channel: Channel, uploads: Sequence[Upload]) -
     if channel.type is ChannelType.FORUM:
         raise RefusedError(Reason.FORUM_MESSAGE)
     if channel.type is ChannelType.DM:
+        if not world.shares_guild(channel.recipient_id or 0):
+            raise RefusedError(Reason.NO_COMMON_GUILD)
         if not world.stored.users[channel.recipient_id or 0].accepts_dms:
             raise RefusedError(Reason.CLOSED_DM)
         return
@@ -290,6 +295,14 @@ def _same_nonce(world: World, body: Json) -> Message | None:
     if message_id not in world.stored.messages:
         raise RefusedError(Reason.UNKNOWN_MESSAGE)
     return world.stored.messages[message_id]
+
+
+def _heard(world: World, channel: Channel, mentions: Pings) -> Pings:
+    """Whoever left the guild can be named in it, and hears nothing of it."""
+    if channel.guild_id is None:
+        return mentions
+    members = world.guild(channel.guild_id).members
+    return replace(mentions, users=mentions.users.intersection(members))
 
 
 def _unarchive(world: World, channel: Channel) -> None:

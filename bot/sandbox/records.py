@@ -26,6 +26,7 @@ class Permission(IntFlag):
     ATTACH_FILES = 1 << 15
     READ_MESSAGE_HISTORY = 1 << 16
     MENTION_EVERYONE = 1 << 17
+    MANAGE_ROLES = 1 << 28
     USE_APPLICATION_COMMANDS = 1 << 31
     MANAGE_THREADS = 1 << 34
     CREATE_PUBLIC_THREADS = 1 << 35
@@ -44,6 +45,8 @@ MEMBER_PERMISSIONS = (
     | Permission.SEND_MESSAGES_IN_THREADS
 )
 BOT_PERMISSIONS = MEMBER_PERMISSIONS | Permission.CREATE_PRIVATE_THREADS
+# An administrator's, and an owner's: every bit the documents list has its place below this one.
+ALL_PERMISSIONS = (1 << 53) - 1
 
 
 class ChannelType(IntEnum):
@@ -114,20 +117,22 @@ class User:
 
 @dataclass(slots=True, kw_only=True)
 class Role:
-    """A guild's role."""
+    """A guild's role; a managed one is the bot's own, made by its invitation."""
 
     id: int
     name: str
+    permissions: int = 0
+    managed: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class Member:
-    """A user in one guild, with roles and permissions."""
+    """A user in one guild; `permissions` are held beside what the roles give, as if by a role of the member's own."""
 
     user: User
     guild_id: int
     role_ids: list[int] = field(default_factory=list)
-    permissions: int = MEMBER_PERMISSIONS
+    permissions: int = 0
     locale: str = "en-US"
 
     @property
@@ -141,6 +146,7 @@ class Guild:
 
     id: int
     name: str
+    owner_id: int
     premium_tier: int = 0
     upload_bytes_override: int | None = None
     active_threads_max: int = 1000
@@ -155,9 +161,38 @@ class Guild:
         return UPLOAD_BYTES_BY_TIER[self.premium_tier]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overwrite:
+    """What a channel allows and denies one role or member."""
+
+    allow: int = 0
+    deny: int = 0
+    for_role: bool = False
+
+
+class OverrideTarget(IntEnum):
+    """Whom a command override is for.
+
+    https://docs.discord.com/developers/interactions/application-commands#application-command-permissions-object-application-command-permission-type
+    """
+
+    ROLE = 1
+    USER = 2
+    CHANNEL = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandOverride:
+    """An admin's word on one command: this role, user or channel may use it, or may not."""
+
+    target: OverrideTarget
+    id: int
+    allow: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class Channel:
-    """A channel, a thread or a DM; a thread takes the bot's permissions from its parent."""
+    """A channel, a thread or a DM; a thread takes permissions from its parent."""
 
     id: int
     type: ChannelType
@@ -166,7 +201,7 @@ class Channel:
     parent_id: int | None = None
     owner_id: int | None = None
     recipient_id: int | None = None
-    bot_permissions: int = BOT_PERMISSIONS
+    overwrites: dict[int, Overwrite] = field(default_factory=dict)
     created_ms: int = 0
     archived: bool = False
     archived_ms: int = 0

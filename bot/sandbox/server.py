@@ -10,6 +10,7 @@ from bot.sandbox.cdn import Cdn
 from bot.sandbox.channel_routes import ChannelRoutes
 from bot.sandbox.client import MemberClient
 from bot.sandbox.gateway import Gateway
+from bot.sandbox.guild_routes import GuildRoutes
 from bot.sandbox.limits import RateLimits
 from bot.sandbox.records import Member
 from bot.sandbox.rest import API_PATH, RestDoor
@@ -64,6 +65,7 @@ class Sandbox:
         for part in (
             self._application,
             InteractionRoutes(world=self.world, door=self._door),
+            GuildRoutes(world=self.world),
             ChannelRoutes(world=self.world, door=self._door),
             Cdn(world=self.world),
             self.gateway,

@@ -9,16 +9,21 @@ from typing import TypeVar
 from bot.sandbox.clock import Changes, Clock, SnowflakeMint, SystemClock
 from bot.sandbox.faults import Faults
 from bot.sandbox.links import Links
+from bot.sandbox.permissions import channel_permissions
 from bot.sandbox.records import (
+    BOT_PERMISSIONS,
     MEBIBYTE,
     MEMBER_PERMISSIONS,
     Channel,
     ChannelType,
+    CommandOverride,
     Guild,
     Interaction,
     Json,
     Member,
     Message,
+    OverrideTarget,
+    Overwrite,
     Permission,
     Role,
     User,
@@ -32,6 +37,7 @@ DM_UPLOAD_BYTES_MAX = 10 * MEBIBYTE
 
 # https://docs.discord.com/developers/events/gateway#list-of-intents
 GUILDS_INTENT = 1 << 0
+GUILD_MEMBERS_INTENT = 1 << 1
 GUILD_MESSAGES_INTENT = 1 << 9
 DIRECT_MESSAGES_INTENT = 1 << 12
 
@@ -68,6 +74,7 @@ class Stored:
     interactions: dict[int, Interaction] = field(default_factory=dict)
     nonces: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
     commands: dict[int | None, list[Json]] = field(default_factory=dict)
+    command_overrides: dict[tuple[int, str], list[CommandOverride]] = field(default_factory=dict)
     links: dict[str, Path] = field(default_factory=dict)
 
 
@@ -117,21 +124,24 @@ class World:
         self.stored.users[user.id] = user
         return user
 
-    def add_guild(self, name: str = "The Cutting Room", *, premium_tier: int = 0) -> Guild:
-        guild = Guild(id=self.new_id(), name=name, premium_tier=premium_tier)
-        guild.roles[guild.id] = Role(id=guild.id, name="@everyone")
-        guild.members[self.bot.id] = Member(user=self.bot, guild_id=guild.id)
+    def add_guild(
+        self, name: str = "The Cutting Room", *, premium_tier: int = 0, bot_permissions: int = BOT_PERMISSIONS
+    ) -> Guild:
+        """Open a guild whose owner is nobody the tests know; the bot's invitation made it a role of its own."""
+        guild = Guild(id=self.new_id(), name=name, owner_id=self.new_id(), premium_tier=premium_tier)
+        guild.roles[guild.id] = Role(id=guild.id, name="@everyone", permissions=MEMBER_PERMISSIONS)
+        own = self.add_role(guild, self.bot.name, permissions=bot_permissions, managed=True)
+        guild.members[self.bot.id] = Member(user=self.bot, guild_id=guild.id, role_ids=[own.id])
         self.stored.guilds[guild.id] = guild
         return guild
 
-    def add_role(self, guild: Guild, name: str) -> Role:
-        role = Role(id=self.new_id(), name=name)
+    def add_role(self, guild: Guild, name: str, *, permissions: int = 0, managed: bool = False) -> Role:
+        role = Role(id=self.new_id(), name=name, permissions=permissions, managed=managed)
         guild.roles[role.id] = role
         return role
 
-    def add_member(
-        self, guild: Guild, name: str, *, roles: tuple[Role, ...] = (), permissions: int = MEMBER_PERMISSIONS
-    ) -> Member:
+    def add_member(self, guild: Guild, name: str, *, roles: tuple[Role, ...] = (), permissions: int = 0) -> Member:
+        """Let somebody join; `permissions` come on top of what the roles give."""
         member = Member(
             user=self.add_user(name),
             guild_id=guild.id,
@@ -176,7 +186,54 @@ class World:
                 self.remove_channel(channel_id)
         self.stored.guilds.pop(guild_id)
 
+    # What people change.
+
+    def remove_member(self, guild: Guild, member: Member) -> None:
+        """A member leaves, or is sent away; what they said stays."""
+        guild.members.pop(member.id)
+        user = {"id": str(member.id), "username": member.user.name, "discriminator": "0", "avatar": None}
+        data = {"guild_id": str(guild.id), "user": user}
+        self.emit(Event(name="GUILD_MEMBER_REMOVE", data=data, guild_id=guild.id, intents=GUILD_MEMBERS_INTENT))
+
+    def remove_role(self, guild: Guild, role: Role) -> None:
+        """Delete a role: members, overwrites and command overrides forget it."""
+        guild.roles.pop(role.id)
+        for member in guild.members.values():
+            member.role_ids = [number for number in member.role_ids if number != role.id]
+        for channel in self.stored.channels.values():
+            channel.overwrites.pop(role.id, None)
+        for overrides in self.stored.command_overrides.values():
+            overrides[:] = [override for override in overrides if override.id != role.id]
+        self.changes.announce()
+
+    def overwrite(self, channel: Channel, target: Role | Member | User, *, allow: int = 0, deny: int = 0) -> None:
+        """Set what a channel allows and denies a role or a member, instead of what it said before."""
+        channel.overwrites.pop(target.id, None)
+        if allow or deny:
+            channel.overwrites[target.id] = Overwrite(allow=allow, deny=deny, for_role=isinstance(target, Role))
+        self.changes.announce()
+
+    def override_command(
+        self, guild: Guild, name: str, target: Role | Member | Channel | Guild, *, allow: bool | None
+    ) -> None:
+        """Say as an admin who may use a command, and where; a guild stands for all its channels, None takes it back.
+
+        https://docs.discord.com/developers/interactions/application-commands#permissions
+        """
+        number, kind = _override_target(target)
+        for command in self.commands(guild.id):
+            if command["name"] == name:
+                said = self.stored.command_overrides.setdefault((guild.id, command["id"]), [])
+                said[:] = [override for override in said if override.id != number]
+                said += [] if allow is None else [CommandOverride(target=kind, id=number, allow=allow)]
+                return
+        raise LookupError(name)
+
     # Looking things up; a refusal where Discord refuses.
+
+    def commands(self, guild_id: int) -> list[Json]:
+        """The registered commands of a guild; its own go before the global ones."""
+        return [command for scope in (guild_id, None) for command in self.stored.commands.get(scope, [])]
 
     def guild(self, guild_id: int) -> Guild:
         return _found(self.stored.guilds.get(guild_id), Reason.UNKNOWN_GUILD)
@@ -197,14 +254,27 @@ class World:
         found = (c for c in self.stored.channels.values() if c.parent_id == parent_id)
         return sorted(found, key=lambda channel: channel.id)
 
-    def bot_permissions(self, channel: Channel) -> int:
+    def permissions(self, member: Member, channel: Channel) -> int:
+        """What a member may do in a channel; a thread takes its parent's overwrites, a DM has none."""
+        if channel.guild_id is None:
+            return MEMBER_PERMISSIONS
         parent = self.stored.channels.get(channel.parent_id or 0)
-        return parent.bot_permissions if channel.is_thread and parent else channel.bot_permissions
+        place = parent if channel.is_thread and parent else channel
+        return channel_permissions(self.guild(channel.guild_id), member, place)
+
+    def bot_permissions(self, channel: Channel) -> int:
+        if channel.guild_id is None:
+            return BOT_PERMISSIONS
+        return self.permissions(self.guild(channel.guild_id).members[self.bot.id], channel)
+
+    def shares_guild(self, user_id: int) -> bool:
+        """Whether the bot and a user are in some guild together."""
+        return any(user_id in guild.members for guild in self.stored.guilds.values())
 
     def visible_channel(self, channel_id: int) -> Channel:
-        """Find a channel the bot may see; a DM has no permissions."""
+        """Find a channel the bot may see."""
         channel = self.channel(channel_id)
-        if channel.guild_id is not None and not self.bot_permissions(channel) & Permission.VIEW_CHANNEL:
+        if not self.bot_permissions(channel) & Permission.VIEW_CHANNEL:
             raise RefusedError(Reason.MISSING_ACCESS)
         return channel
 
@@ -227,6 +297,18 @@ class World:
         return await self.changes.until(
             lambda: next((m for m in self.messages(channel_id) if test(m)), None), seconds=seconds
         )
+
+
+def _override_target(target: Role | Member | Channel | Guild) -> tuple[int, OverrideTarget]:
+    match target:
+        case Role():
+            return target.id, OverrideTarget.ROLE
+        case Member():
+            return target.id, OverrideTarget.USER
+        case Channel():
+            return target.id, OverrideTarget.CHANNEL
+        case Guild():
+            return target.id - 1, OverrideTarget.CHANNEL
 
 
 def _found(value: K | None, reason: Reason) -> K:

@@ -1,7 +1,10 @@
 """A scene to play in: one small guild, raw requests, and a small bot of the real library."""
 
+import asyncio
 import copy
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +119,24 @@ class Bot(discord.Client):
             guild_ready_timeout=0.05,
         )
         self.tree = app_commands.CommandTree(self)
+
+
+@asynccontextmanager
+async def serving(
+    scene: Scene, *commands: Any, items: tuple[Any, ...] = (), intents: discord.Intents | None = None
+) -> AsyncIterator[Bot]:
+    """The small bot with these commands, connected."""
+    async with Bot(intents=intents or discord.Intents.none()) as bot:
+        await bot.login(scene.world.token)
+        for command in commands:
+            bot.tree.add_command(command)
+        bot.add_dynamic_items(*items)
+        await bot.tree.sync()
+        task = asyncio.create_task(bot.connect())
+        await scene.sandbox.gateway.ready()
+        yield bot
+        await bot.close()
+        await task
 
 
 def state(scene: Scene) -> Any:

@@ -22,7 +22,7 @@ class Trouble:
 
 def deny(permission: Permission) -> Callable[[Scene], None]:
     def prepare(scene: Scene) -> None:
-        scene.channel.bot_permissions &= ~permission
+        scene.world.overwrite(scene.channel, scene.world.bot, deny=permission)
 
     return prepare
 
@@ -70,10 +70,10 @@ async def test_a_right_message_in_a_hostile_world_is_refused_and_is_no_fault_of_
 
 async def test_a_thread_needs_its_own_permission_to_talk(scene: Scene, raw: Raw) -> None:
     thread = scene.world.add_thread(scene.channel, "A clip")
-    scene.channel.bot_permissions &= ~Permission.SEND_MESSAGES
+    scene.world.overwrite(scene.channel, scene.world.bot, deny=Permission.SEND_MESSAGES)
     path, body = f"/channels/{thread.id}/messages", {"content": "x", **QUIET}
     assert (await raw("POST", path, body)).status == 200
-    scene.channel.bot_permissions &= ~Permission.SEND_MESSAGES_IN_THREADS
+    scene.world.overwrite(scene.channel, scene.world.bot, deny=Permission.SEND_MESSAGES_IN_THREADS)
     await refused(scene, raw, Reason.MISSING_PERMISSIONS, "POST", path, body)
 
 
@@ -87,9 +87,9 @@ async def test_threads_are_refused_as_discord_does(scene: Scene, raw: Raw) -> No
     scene.guild.active_threads_max = 0
     await refused(scene, raw, Reason.TOO_MANY_THREADS, "POST", path, {"name": "A clip"})
     scene.guild.active_threads_max = 1000
-    scene.channel.bot_permissions &= ~Permission.CREATE_PUBLIC_THREADS
+    scene.world.overwrite(scene.channel, scene.world.bot, deny=Permission.CREATE_PUBLIC_THREADS)
     await refused(scene, raw, Reason.MISSING_PERMISSIONS, "POST", path, {"name": "A clip"})
-    scene.channel.bot_permissions |= Permission.CREATE_PUBLIC_THREADS
+    scene.world.overwrite(scene.channel, scene.world.bot)
 
     opened = await raw("POST", path, {"name": "A clip"})
     assert (opened.status, opened.body["id"]) == (201, str(starter.id))

@@ -6,8 +6,8 @@ import pytest
 
 from bot.sandbox.client import Invocation
 from bot.sandbox.options import ClientRefusalError
-from bot.sandbox.posting import store
-from bot.sandbox.records import Json, Permission
+from bot.sandbox.posting import remove, store
+from bot.sandbox.records import ChannelType, Json, Permission
 from tests.sandbox.rig import Raw, Scene
 
 
@@ -25,7 +25,8 @@ async def registered(scene: Scene, raw: Raw) -> Scene:
             {"type": 10, "name": "weight", "description": "x"},
             {"type": 6, "name": "member", "description": "x"},
             {"type": 8, "name": "role", "description": "x"},
-            {"type": 7, "name": "channel", "description": "x"},
+            {"type": 7, "name": "channel", "description": "x", "channel_types": [0]},
+            {"type": 9, "name": "owner", "description": "x"},
             {"type": 11, "name": "image1", "description": "x", "file_types": ["image"]},
         ],
     }
@@ -77,7 +78,8 @@ async def test_the_client_refuses_wrong_files_commands_and_places(registered: Sc
     for name, options, files in wrong:
         with pytest.raises(ClientRefusalError):
             client.slash(channel.id, name, options=options, files=files)
-    registered.ada.permissions |= Permission.MANAGE_GUILD
+    admins = registered.world.add_role(registered.guild, "Admins", permissions=Permission.MANAGE_GUILD)
+    registered.ada.role_ids.append(admins.id)
     with pytest.raises(ClientRefusalError):
         client.slash(channel.id, "quota")
     shown = client.slash(channel.id, "quota show", options={"unit": "usd"}).interaction
@@ -108,6 +110,68 @@ async def test_what_ids_stand_for_travels_beside_them(registered: Scene) -> None
     assert next(iter(resolved["attachments"].values()))["ephemeral"] is True
 
 
+async def test_everyone_is_a_role_that_can_be_picked(registered: Scene) -> None:
+    everyone = registered.guild.id
+    resolved = use(registered, role=everyone, owner=everyone).interaction.data["resolved"]
+    assert resolved == {"roles": {str(everyone): resolved["roles"][str(everyone)]}}
+    assert resolved["roles"][str(everyone)]["name"] == "@everyone"
+
+
+async def test_permissions_travel_with_what_was_picked(registered: Scene) -> None:
+    """A member's are theirs, a channel's are the asking member's."""
+    world, grace = registered.world, registered.grace
+    other = world.add_channel(registered.guild, "other")
+    world.overwrite(registered.channel, grace, allow=Permission.MANAGE_MESSAGES)
+    world.overwrite(other, registered.ada, allow=Permission.MANAGE_THREADS)
+    resolved = use(registered, member=grace.id, channel=other.id).interaction.data["resolved"]
+    member, channel = resolved["members"][str(grace.id)], resolved["channels"][str(other.id)]
+    assert int(member["permissions"]) & Permission.MANAGE_MESSAGES
+    assert int(channel["permissions"]) & Permission.MANAGE_THREADS
+    assert not {"user", "deaf", "mute"} & member.keys()
+    assert "permission_overwrites" not in channel
+
+
+async def test_what_the_server_does_not_have_can_only_be_forced(registered: Scene) -> None:
+    world, grace = registered.world, registered.grace
+    another = world.add_guild("Another")
+    world.remove_member(registered.guild, grace)
+    voice = world.add_channel(registered.guild, "voice", kind=ChannelType.VOICE)
+    hidden = world.add_channel(registered.guild, "hidden")
+    world.overwrite(hidden, registered.ada, deny=Permission.VIEW_CHANNEL)
+    gone = world.add_role(registered.guild, "Gone")
+    world.remove_role(registered.guild, gone)
+    cases: list[tuple[Json, set[str]]] = [
+        ({"role": another.id}, set()),
+        ({"role": gone.id}, set()),
+        ({"role": grace.id}, set()),
+        ({"member": grace.id}, {"users"}),
+        ({"owner": grace.id}, {"users"}),
+        ({"member": 5}, set()),
+        ({"channel": world.add_channel(another).id}, set()),
+        ({"channel": voice.id}, {"channels"}),
+        ({"channel": hidden.id}, {"channels"}),
+    ]
+    for options, resolved in cases:
+        with pytest.raises(ClientRefusalError):
+            use(registered, **options)
+        values = {"prompt": "a fox"} | options
+        sent = registered.client.slash(registered.channel.id, "generate", options=values, force=True).interaction
+        assert set(sent.data.get("resolved", {})) == resolved, options
+        assert sent.data["options"][1]["value"] == str(next(iter(options.values())))
+
+
+async def test_force_sends_values_out_of_bounds_but_not_into_nowhere(registered: Scene) -> None:
+    sent = registered.client.slash(registered.channel.id, "generate", options={"seconds": 99}, force=True).interaction
+    assert sent.data["options"] == [{"type": 4, "name": "seconds", "value": 99}]
+    with pytest.raises(ClientRefusalError):
+        registered.client.slash(registered.channel.id, "generate", options={"colour": "red"}, force=True)
+
+
+async def test_only_options_that_say_so_suggest(registered: Scene) -> None:
+    with pytest.raises(ClientRefusalError):
+        registered.client.autocomplete(registered.channel.id, "generate", focused="aspect")
+
+
 async def test_buttons_must_be_there_enabled_and_visible(registered: Scene) -> None:
     world, client = registered.world, registered.client
     buttons = [
@@ -124,6 +188,23 @@ async def test_buttons_must_be_there_enabled_and_visible(registered: Scene) -> N
         registered.sandbox.client(registered.grace).click(message, "go")
     with pytest.raises(ClientRefusalError):
         registered.sandbox.client(registered.grace).message_command(message, "Use as reference")
+
+
+async def test_another_member_may_click_what_they_see_and_nothing_else(registered: Scene) -> None:
+    world, other = registered.world, registered.sandbox.client(registered.grace)
+    button = {"type": 2, "style": 1, "label": "Go", "custom_id": "go"}
+    body: Json = {"components": [{"type": 1, "components": [button]}]}
+    message = store(world, registered.channel, body, (), author_id=world.bot.id)
+    clicked = other.click(message, "go").interaction
+    assert registered.twin(clicked.id)["member"]["user"]["id"] == str(registered.grace.id)
+    world.overwrite(registered.channel, registered.grace, deny=Permission.VIEW_CHANNEL)
+    with pytest.raises(ClientRefusalError):
+        other.click(message, "go")
+    world.overwrite(registered.channel, registered.grace)
+    other.click(message, "go")
+    remove(world, message)
+    with pytest.raises(ClientRefusalError):
+        other.click(message, "go")
 
 
 async def test_a_select_menu_takes_what_it_offers(registered: Scene) -> None:

@@ -3,8 +3,7 @@
 import asyncio
 import io
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Self
 
 import discord
@@ -13,7 +12,7 @@ from discord import app_commands
 
 from bot.sandbox.records import AnswerType
 from bot.sandbox.world import World
-from tests.sandbox.rig import JOB_NONCE, Bot, Scene
+from tests.sandbox.rig import JOB_NONCE, Bot, Scene, serving
 
 pytestmark = pytest.mark.usefixtures("pointed")
 
@@ -106,20 +105,8 @@ async def use_as_reference(interaction: discord.Interaction, message: discord.Me
 COMMANDS: tuple[Any, ...] = (generate, roles, studio, pick, use_as_reference)
 
 
-@asynccontextmanager
-async def running(scene: Scene, *, intents: discord.Intents | None = None) -> AsyncIterator[Bot]:
-    bot = Bot(intents=intents or discord.Intents.none())
-    async with bot:
-        await bot.login(scene.world.token)
-        for command in COMMANDS:
-            bot.tree.add_command(command)
-        bot.add_dynamic_items(AgainButton)
-        await bot.tree.sync()
-        task = asyncio.create_task(bot.connect())
-        await scene.sandbox.gateway.ready()
-        yield bot
-        await bot.close()
-        await task
+def running(scene: Scene, *, intents: discord.Intents | None = None) -> AbstractAsyncContextManager[Bot]:
+    return serving(scene, *COMMANDS, items=(AgainButton,), intents=intents)
 
 
 class ShardedBot(discord.AutoShardedClient):

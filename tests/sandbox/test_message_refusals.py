@@ -165,7 +165,7 @@ async def test_pages_of_messages(scene: Scene, raw: Raw) -> None:
     assert await page(f"before={ids[3]}&limit=2") == [ids[2], ids[1]]
     assert await page(f"after={ids[0]}&limit=2") == [ids[2], ids[1]]
     assert await page(f"around={ids[2]}&limit=3") == [ids[3], ids[2], ids[1]]
-    scene.channel.bot_permissions &= ~Permission.READ_MESSAGE_HISTORY
+    scene.world.overwrite(scene.channel, scene.world.bot, deny=Permission.READ_MESSAGE_HISTORY)
     assert await page("limit=2") == []
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bot.sandbox import payloads
 from bot.sandbox.message_rules import ANSWER, check_message
-from bot.sandbox.records import ChannelType, Json
+from bot.sandbox.records import ChannelType, Json, Permission
 from bot.sandbox.refusal import RefusedError, Rule
 from bot.sandbox.schema import PLACE_VARIABLE, PublishedSchema, as_documented, place_of_schema
 from bot.sandbox.server import Sandbox
@@ -109,6 +109,10 @@ async def test_the_sandboxs_own_answers_follow_the_schema(at_hand: PublishedSche
     assert valid(at_hand, "MessageResponse", again.body) == []
     assert valid(at_hand, "ThreadResponse", thread.body) == []
     assert valid(at_hand, "GuildChannelResponse", payloads.channel(scene.world, text)) == []
+    scene.world.overwrite(text, scene.ada, deny=Permission.VIEW_CHANNEL)
+    assert valid(at_hand, "GuildChannelResponse", payloads.channel(scene.world, text)) == []
+    for role in scene.guild.roles.values():
+        assert valid(at_hand, "GuildRoleResponse", payloads.role(scene.world, role)) == []
     assert valid(at_hand, "UserResponse", payloads.user(scene.ada.user)) == []
     assert valid(at_hand, "GuildMemberResponse", payloads.member(scene.ada)) == []
 

@@ -1,6 +1,7 @@
 """The page of a session: hostile text stays text, clips play, files lie where the page looks for them."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -138,6 +139,24 @@ async def test_embeds_layouts_replies_and_thinking_are_drawn(scene: Scene) -> No
         assert part in html
     assert "is thinking" in html
     assert f'href="#m{said.id}"' in html
+
+
+async def test_a_report_shows_its_picture_once_and_its_table_as_a_file(scene: Scene) -> None:
+    def posted(step: str, embeds: list[Json]) -> None:
+        files = [scene.upload("report.png"), replace(scene.upload("spending.csv"), index=1)]
+        nonce = JOB_NONCE.replace("clip", step)
+        body = {"nonce": nonce, "embeds": embeds, "attachments": [{"id": 0}, {"id": 1}], **QUIET}
+        posting.post_as_bot(scene.world, scene.channel.id, body, files)
+
+    posted("film", [])
+    posted("draw", [{"title": "Spending", "image": {"url": "attachment://report.png"}}])
+    html = write_transcript(scene.world, scene.folder / "out").read_text()
+    found = Elements(html).found
+    assert [attributes["alt"] for name, attributes in found if name == "img"] == ["report.png"] * 2
+    assert html.count('<div class="file">') == 2
+    assert html.count("spending.csv</a><small>0.1 KiB</small>") == 2
+    drawn = html[html.index('class="embed"') :]
+    assert "report.png" in drawn
 
 
 @pytest.mark.parametrize(
