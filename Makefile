@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3.14 python3,$(if $(shell command -v $(p)),$(p))))
 
-.PHONY: setup demo test crash lock clean
+.PHONY: setup demo test bench nightly crash lock clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.run
@@ -34,6 +34,14 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest
+
+bench: $(VENV)/.dev
+	PYTHONPATH=. $(BIN)/python tests/bench/quota.py
+
+nightly: $(VENV)/.dev
+	PYTHONPATH=. $(BIN)/python tests/bench/ledger_model.py 2000 50
+	PYTHONPATH=. $(BIN)/python tests/bench/mutants.py
+	PYTHONPATH=. $(BIN)/python tests/bench/quota.py 1000
 
 crash: $(VENV)/.dev
 	CRASH_KILLS=200 $(BIN)/pytest tests/crash

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.errors import OptionUnsupportedError, TooManyReferencesError
 from bot.domain.prompts import unmentioned
 from bot.domain.references import ReferenceRules, StoredReference, check_stored, slots_of
+from bot.domain.request_errors import OptionUnsupportedError, TooManyReferencesError
 from bot.domain.requests import Aspect, Plan, Request, Tier
 from bot.domain.slots import Frame, Kind, kind_of
 

@@ -14,6 +14,10 @@ class JobState(StrEnum):
 
     COLLECTING = "COLLECTING"
     """Written down; references are copied, checked, routed and priced."""
+    CONFIRMING = "CONFIRMING"
+    """Priced; nothing is held until the requester agrees to the price."""
+    APPROVING = "APPROVING"
+    """Its money is held; it waits for the word of somebody who may approve."""
     QUEUED = "QUEUED"
     """Its money is held; it waits for a free place at the provider."""
     SUBMITTING = "SUBMITTING"
@@ -42,7 +46,9 @@ class JobState(StrEnum):
 
 _S = JobState
 MOVES: Mapping[JobState, frozenset[JobState]] = {
-    _S.COLLECTING: frozenset({_S.QUEUED, _S.REFUSED, _S.CANCELLED, _S.FAILED}),
+    _S.COLLECTING: frozenset({_S.CONFIRMING, _S.APPROVING, _S.QUEUED, _S.REFUSED, _S.CANCELLED, _S.FAILED}),
+    _S.CONFIRMING: frozenset({_S.APPROVING, _S.QUEUED, _S.REFUSED, _S.CANCELLED}),
+    _S.APPROVING: frozenset({_S.QUEUED, _S.CANCELLED}),
     _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.FAILED}),
     _S.SUBMITTING: frozenset({_S.RUNNING, _S.UNCERTAIN, _S.QUEUED, _S.FAILED}),
     _S.UNCERTAIN: frozenset({_S.ABANDONED}),
@@ -60,7 +66,7 @@ MOVES: Mapping[JobState, frozenset[JobState]] = {
 
 ENDS = frozenset(state for state, onward in MOVES.items() if not onward)
 OPEN = frozenset(MOVES) - ENDS
-HOLDING = OPEN - {_S.COLLECTING}
+HOLDING = OPEN - {_S.COLLECTING, _S.CONFIRMING}
 """A job holds money exactly in the states between hold and end."""
 AT_PROVIDER = frozenset({_S.SUBMITTING, _S.UNCERTAIN, _S.RUNNING})
 """States that take one of the account's concurrent places."""
@@ -74,16 +80,29 @@ class TargetKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """The card that asks for approval, where it stands, and who answered it."""
+
+    channel_id: int
+    message_id: int
+    answered_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelTarget:
     """A result that goes to Discord.
 
     `channel_id` is where the command was typed, `status_message_id` the public reply that became the card.
-    `opens_thread` is False inside a thread and where none can be made.
+    `opens_thread` is False inside a thread and where none can be made; `parent_id` is the thread's channel.
+    `by_manager`: the requester may manage the server, as the command itself said.
     """
 
     channel_id: int
     status_message_id: int
     opens_thread: bool
+    parent_id: int | None = None
+    by_manager: bool = False
+    question: Question | None = None
 
     @property
     def kind(self) -> TargetKind:

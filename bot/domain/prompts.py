@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 
-from bot.domain.errors import MentionWithoutReferenceError, PromptMissingError, PromptTooLongError
+from bot.domain.request_errors import MentionWithoutReferenceError, PromptMissingError, PromptTooLongError
 from bot.domain.slots import Slot, mentions
 
 PROMPT_CHARS_MAX = 2000

@@ -1,9 +1,11 @@
-"""Who may spend how much: rules, which of them bind, and the legs that a job books."""
+"""What is counted, for how long and whose: units, periods, owners, balances, and their words."""
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+
+from bot.domain.request_errors import AmountError
 
 MICROS = 1_000_000
 
@@ -25,26 +27,21 @@ class Period(StrEnum):
     TOTAL = "total"
 
 
-class Audience(StrEnum):
-    """Whom a rule is for. Rules for everyone or a role are each member's own allowance; the server's is one pot."""
-
-    SERVER = "server"
-    EVERYONE = "everyone"
-    ROLE = "role"
-    MEMBER = "member"
-
-
 class OwnerKind(StrEnum):
     """Whose balance it is."""
 
     GUILD = "guild"
     MEMBER = "member"
     OPERATOR = "operator"
+    POOL = "pool"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Somebody with balances: a guild, a member of a guild (of none on the command line), or the operator."""
+    """Somebody with balances: a guild, a member of a guild (of none on the command line), a bonus pool, the operator.
+
+    A pool's own id stands in `member_id`.
+    """
 
     kind: OwnerKind
     guild_id: int | None = None
@@ -52,18 +49,6 @@ class Owner:
 
 
 OPERATOR = Owner(kind=OwnerKind.OPERATOR)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """An amount of a unit per period for an audience. `subject_id` is the role's or member's Discord id."""
-
-    guild_id: int
-    audience: Audience
-    subject_id: int | None = None
-    unit: Unit
-    period: Period
-    amount: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,74 +94,6 @@ def _window(period: Period, name: str, start: datetime, end: datetime) -> Window
     )
 
 
-def binding_rules(rules: Iterable[Rule], member_id: str, role_ids: Sequence[int]) -> list[Rule]:
-    """The rules that bind this member.
-
-    The server's always do. Of member, role and everyone the most specific that has any rule replaces the broader;
-    among several roles the largest amount per unit and period counts.
-    """
-    rules = list(rules)
-    server = [rule for rule in rules if rule.audience is Audience.SERVER]
-    own = [rule for rule in rules if rule.audience is Audience.MEMBER and str(rule.subject_id) == member_id]
-    roles = [rule for rule in rules if rule.audience is Audience.ROLE and rule.subject_id in role_ids]
-    everyone = [rule for rule in rules if rule.audience is Audience.EVERYONE]
-    return server + (own or _largest(roles) or everyone)
-
-
-def _largest(rules: Iterable[Rule]) -> list[Rule]:
-    best: dict[tuple[Unit, Period], Rule] = {}
-    for rule in rules:
-        key = (rule.unit, rule.period)
-        if key not in best or rule.amount > best[key].amount:
-            best[key] = rule
-    return list(best.values())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
-    """The limits that hold without any rule: a server's month budget and the operator's day cap, in micro-dollars."""
-
-    guild_month_micros: int
-    operator_day_micros: int
-
-
-def legs_of(
-    *,
-    guild_id: int | None,
-    member_id: str,
-    rules: Sequence[Rule],
-    caps: Caps,
-    amounts: Mapping[Unit, int],
-    now_ms: int,
-    zone: tzinfo,
-) -> list[Leg]:
-    """Every balance that a job of these amounts touches; `rules` are those that bind, the narrowest first to refuse.
-
-    Guild and member are metered per month in every unit, rule or none. The operator's day is UTC for all: `zone`
-    only says where the guild's periods begin.
-    """
-    member = Owner(kind=OwnerKind.MEMBER, guild_id=guild_id, member_id=member_id)
-    limits: dict[tuple[Owner, Unit, Period], int | None] = {}
-    guild = Owner(kind=OwnerKind.GUILD, guild_id=guild_id)
-    owners = [member] if guild_id is None else [member, guild]
-    for owner in owners:
-        limits |= {(owner, unit, Period.MONTH): None for unit in Unit}
-    if guild_id is not None and not any(r.audience is Audience.SERVER and r.unit is Unit.USD for r in rules):
-        limits[guild, Unit.USD, Period.MONTH] = caps.guild_month_micros
-    for rule in rules:
-        limits[guild if rule.audience is Audience.SERVER else member, rule.unit, rule.period] = rule.amount
-    legs = [
-        Leg(owner=o, unit=u, window=window_at(p, now_ms, zone), amount=amounts[u], limit=limit)
-        for (o, u, p), limit in sorted(limits.items(), key=lambda item: owners.index(item[0][0]))
-    ]
-    return [*legs, _operator_leg(amounts[Unit.USD], caps, now_ms)]
-
-
-def _operator_leg(amount: int, caps: Caps, now_ms: int) -> Leg:
-    today = window_at(Period.DAY, now_ms, UTC)
-    return Leg(owner=OPERATOR, unit=Unit.USD, window=today, amount=amount, limit=caps.operator_day_micros)
-
-
 def amount_words(unit: Unit, amount: int) -> str:
     """An amount as a person reads it: `$4.60`, `35 s`, `2 clips`."""
     match unit:
@@ -186,6 +103,33 @@ def amount_words(unit: Unit, amount: int) -> str:
             return f"{amount} s"
         case Unit.CLIPS:
             return f"{amount} clip" if amount == 1 else f"{amount} clips"
+
+
+AMOUNT_CHARS_MAX = 24
+DECIMALS_MAX = 6
+AMOUNTS_MAX = {Unit.USD: 1_000_000 * MICROS, Unit.SECONDS: 10_000_000, Unit.CLIPS: 1_000_000}
+
+
+def parse_amount(unit: Unit, text: str) -> int:
+    """What an admin typed, exactly: `5`, `$4.60`, `30s`. Raises AmountError."""
+    typed = text.strip().removeprefix("$").removesuffix("s" if unit is Unit.SECONDS else "").replace(",", "").strip()
+    most = amount_words(unit, AMOUNTS_MAX[unit])
+    scale = MICROS if unit is Unit.USD else 1
+    if len(typed) > AMOUNT_CHARS_MAX:
+        raise AmountError(given=f"{text[:AMOUNT_CHARS_MAX]}…", unit=unit.value, limit="that is too long")
+    try:
+        value = Decimal(typed)
+    except InvalidOperation:
+        raise AmountError(given=text, unit=unit.value, limit="write a number such as 5") from None
+    if not value.is_finite() or value < 0:
+        raise AmountError(given=text, unit=unit.value, limit=f"it must lie between 0 and {most}")
+    # Compared before it is scaled: an exponent of thousands would overflow, or round to nothing.
+    if value > AMOUNTS_MAX[unit] // scale:
+        raise AmountError(given=text, unit=unit.value, limit=f"{most} is the most")
+    if value and (value.adjusted() < -DECIMALS_MAX or value * scale % 1):
+        limit = "six decimals are the most" if unit is Unit.USD else "only whole numbers"
+        raise AmountError(given=text, unit=unit.value, limit=limit)
+    return int(value * scale)
 
 
 def dollars(micros: int) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bot.domain.errors import (
+from bot.domain.request_errors import (
     AudioAloneError,
     ReferenceDurationError,
     ReferenceKindError,

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.domain.errors import EndFrameAloneError
 from bot.domain.prompts import check_mentions, clean_prompt
 from bot.domain.references import Reference, StoredReference, slots_of
+from bot.domain.request_errors import EndFrameAloneError
 from bot.domain.slots import Frame, Slot
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.domain.errors import SlotUnknownError
+from bot.domain.request_errors import SlotUnknownError
 
 
 class Kind(StrEnum):

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from bot.domain.guilds import GuildSettings
 from bot.domain.jobs import Job, JobState, TargetKind
-from bot.domain.quota import Leg, Rule
+from bot.domain.quota import Leg, Period, Unit
+from bot.domain.rules import Pool, Rule
 
 T = TypeVar("T")
 
@@ -121,34 +124,78 @@ class Ledger(Protocol):
         """Hold every leg or none; a second hold of the same job is the first. Raises QuotaExceededError."""
         ...
 
-    def charge(self, *, job_id: int, cost_micros: int | None, actor: str, now_ms: int) -> int:
+    def charge(
+        self, *, job_id: int, cost_micros: int | None, actor: str, now_ms: int, provider: str | None = None
+    ) -> int:
         """Resolve the job's holds by charging them; returns the micro-dollars charged.
 
         Never more than was held: what the provider took beyond that goes to the operator's loss. None charges all
-        that was held.
+        that was held. With `provider`, what it took is booked beside what was charged.
         """
         ...
 
-    def release(self, *, job_id: int, actor: str, now_ms: int) -> None:
-        """Free every leg of the job; a job without holds is left as it is."""
+    def release(
+        self, *, job_id: int, actor: str, now_ms: int, cost_micros: int | None = None, provider: str | None = None
+    ) -> None:
+        """Free every leg of the job; a job without holds is left as it is.
+
+        With `provider` and `cost_micros`, what it took for nothing is booked as its cost.
+        """
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class By:
+    """Who decided something, and when; `actor` is a Discord id in decimals, or a word such as `operator`."""
+
+    actor: str
+    at_ms: int
+
+
 class Rules(Protocol):
-    """What admins and the operator decided."""
+    """What admins and the operator decided. Every change is written to the audit trail with what was there before."""
 
     def of_guild(self, guild_id: int) -> list[Rule]: ...
 
-    def put(self, rule: Rule) -> None:
-        """Set a rule; one with the same audience, subject, unit and period is replaced."""
+    def put(self, rule: Rule, *, by: By) -> None:
+        """Set a rule; one with the same audience, subject, unit and period is replaced.
+
+        The open balance of this period takes the new limit at once, by an `adjust` transfer; holds stay as they are.
+        """
+        ...
+
+    def remove(self, rule: Rule, *, by: By) -> bool:
+        """Take the rule with this key away; False when there was none."""
+        ...
+
+    def settings(self, guild_id: int) -> GuildSettings: ...
+
+    def put_setting(self, guild_id: int, name: str, value: object, *, by: By) -> None:
+        """Set one field of the server's settings."""
         ...
 
     def paused_by(self, guild_id: int | None) -> str | None:
         """Who paused new work here (the operator pauses everywhere), or None."""
         ...
 
-    def pause(self, *, guild_id: int | None, by: str | None) -> None:
-        """Pause (None: resume) new work in a guild, or everywhere when guild_id is None."""
+    def pause(self, *, guild_id: int | None, paused: bool, by: By) -> None:
+        """Pause or resume new work in a guild, or everywhere when guild_id is None."""
+        ...
+
+    def add_pool(self, pool: Pool, *, by: By) -> Pool:
+        """A bonus, granted in full by a transfer; returns it with its id."""
+        ...
+
+    def pools(self, guild_id: int, *, now_ms: int) -> list[tuple[Pool, int]]:
+        """Every pool that did not end, with what is left of it."""
+        ...
+
+    def note(self, guild_id: int | None, what: str, *, before: str, after: str, by: By) -> None:
+        """Write something else that was decided into the audit trail."""
+        ...
+
+    def first_alert(self, guild_id: int, *, window: str, percent: int) -> bool:
+        """True once per server, window and threshold."""
         ...
 
 
@@ -157,6 +204,10 @@ class Telling(StrEnum):
 
     CARD = "card"
     NOTICE = "notice"
+    APPROVAL = "approval"
+    """The request for approval in its channel, and what became of it."""
+    ALERT = "alert"
+    """The server's budget crossed a threshold with this job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +266,66 @@ class Books(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a leg's balance stands. `limit` is the leg's own, None where it only meters."""
+
+    limit: int | None
+    spent: int
+    held: int
+
+    @property
+    def left(self) -> int | None:
+        """Below zero after a limit was lowered."""
+        return None if self.limit is None else self.limit - self.spent - self.held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLine:
+    """One line of an owner's journal. `change` is what it put into the balance, below zero what it took out."""
+
+    seq: int
+    at_ms: int
+    kind: str
+    unit: Unit
+    period: Period
+    window: str
+    change: int
+    job_id: int | None
+    reason: str | None
+    actor: str | None
+    """None where whoever acted was forgotten."""
+    is_bonus: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One line of the audit trail. `subject_id` is the member whom it is about, where it is about one."""
+
+    seq: int
+    guild_id: int | None
+    at_ms: int
+    actor: str | None
+    what: str
+    subject_id: str | None
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """What one member's jobs of one day came to; the day is the one on which they were asked for."""
+
+    day: str
+    member_id: str
+    spent_micros: int
+    seconds: int
+    clips: int
+    delivered: int
+    failed: int
+    released: int
+
+
 class Views(Protocol):
     """Read-only answers for display: one SELECT a call, never the ground for a decision."""
 
@@ -224,4 +335,22 @@ class Views(Protocol):
 
     async def ahead_of(self, job: Job) -> int:
         """How many queued jobs of the same provider will start before this one."""
+        ...
+
+    async def standing(self, legs: Sequence[Leg]) -> list[Standing]:
+        """Of every leg, in order; what its owner used before a rule came counts, as it would at the next hold."""
+        ...
+
+    async def history(
+        self, *, guild_id: int | None, member_id: str | None, before_seq: int | None, limit: int
+    ) -> list[HistoryLine]:
+        """The member's own lines, the newest first, with those of bonuses for its jobs; with None the guild's."""
+        ...
+
+    async def audit(self, guild_id: int | None, *, limit: int, before_seq: int | None) -> list[Decision]:
+        """What was decided in the server, the newest first; None: by the operator for all."""
+        ...
+
+    async def report(self, guild_id: int, *, since_ms: int, until_ms: int, zone: tzinfo) -> list[Spending]:
+        """Of every day and member with a job that ended, in order of both; days begin as `zone` says."""
         ...

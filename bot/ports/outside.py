@@ -1,13 +1,16 @@
 """What the services need of the outside world: a provider, media files, and a way to tell people."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from bot.domain.capabilities import Capabilities
-from bot.domain.jobs import Job, TargetKind
+from bot.domain.jobs import Job, Question, TargetKind
+from bot.domain.quota import Leg
 from bot.domain.references import Reference, StoredReference
 from bot.domain.requests import Plan
+from bot.ports.books import Standing
 
 # -- media
 
@@ -180,4 +183,31 @@ class Delivery(Protocol):
 
     async def notify(self, *, job: Job) -> None:
         """Tell the requester of an end without a clip, once. Raises TryLaterError."""
+        ...
+
+
+class Admins(Protocol):
+    """Telling those who look after a server."""
+
+    async def ask(self, *, job: Job, channel_id: int | None) -> Question | None:
+        """Ask for approval there, else where the clip was asked for; once asked, say what became of it.
+
+        Returns where the question stands, None where it could not be asked. Raises TryLaterError.
+        """
+        ...
+
+    async def warn(self, *, job: Job, channel_id: int, budgets: Sequence[tuple[Leg, Standing]]) -> None:
+        """Say where the server's budgets stand. Raises DeliveryError, TryLaterError."""
+        ...
+
+
+class Directory(Protocol):
+    """What a server has now."""
+
+    async def channel_ids(self, guild_id: int) -> frozenset[int]:
+        """Its channels, threads left out."""
+        ...
+
+    async def role_ids(self, guild_id: int) -> frozenset[int]:
+        """Its roles but for @everyone."""
         ...

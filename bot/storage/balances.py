@@ -8,9 +8,10 @@ from bot.domain.quota import Leg, Owner, OwnerKind, Period, Unit, Window
 from bot.storage.journal import JOBS, LIMITS, Cause, Journal, Kind, Reason, Transfer
 
 _OWNER_ID_BYTES = 12
-_NO_GUILD = 0
-_NO_MEMBER = ""
+NO_GUILD = 0
+NO_MEMBER = ""
 _ACTOR = "actor"
+_METERED = frozenset({OwnerKind.GUILD, OwnerKind.MEMBER})
 
 _FIND = """
 SELECT balance.id, balance.owner, balance.limited, balance.granted, balance.caught_up
@@ -55,7 +56,11 @@ class Balances:
 
     def actor(self, name: str) -> str:
         """The opaque id under which the journal knows whoever acts."""
-        return self._owner_id(_ACTOR, _NO_GUILD, name)
+        return self._owner_row(_ACTOR, NO_GUILD, name)
+
+    def owner_id(self, owner: Owner) -> str:
+        """The opaque id of the owner, new if need be."""
+        return self._owner_row(*who(owner))
 
     def opened(self, owner: Owner, unit: Unit, window: Window) -> Balance:
         """The balance of this owner, unit and window, new if need be."""
@@ -65,7 +70,7 @@ class Balances:
         self._connection.execute(
             "INSERT INTO balance (owner, unit, period, name, starts_ms, ends_ms) VALUES (?, ?, ?, ?, ?, ?)",
             (
-                self._owner_id(*_who(owner)),
+                self.owner_id(owner),
                 unit.value,
                 window.period.value,
                 window.name,
@@ -76,44 +81,27 @@ class Balances:
         return self.opened(owner, unit, window)
 
     def ready(self, leg: Leg, job_id: int, cause: Cause) -> Balance:
-        """The leg's balance, caught up with what it missed and with the leg's limit on it."""
+        """The leg's balance, caught up with what it missed and with the leg's limit on it.
+
+        A pool is left as it is: it was granted once for all.
+        """
         balance = self.opened(leg.owner, leg.unit, leg.window)
         if _can_miss(leg):
             self._catch_up(balance, leg, job_id, cause)
-        self._limit(balance, leg, cause)
+        if leg.owner.kind is not OwnerKind.POOL:
+            self.limit(balance, leg.unit, leg.limit, cause)
         return balance
 
-    def hold(self, balance_id: int, transfer: Transfer, cause: Cause) -> None:
-        """Book a hold whose amount the balance carries already."""
-        seq = self._journal.book(transfer, cause)
-        self._connection.execute(
-            "INSERT INTO reservation (id, job_id, balance_id, amount, at_ms, state) VALUES (?, ?, ?, ?, ?, 'held')",
-            (seq, transfer.job_id, balance_id, transfer.amount, cause.at_ms),
-        )
+    def relimit(self, owner: Owner, unit: Unit, window: Window, limit: int | None, cause: Cause) -> None:
+        """Another limit on a balance at once, if there is one; what is held stays held."""
+        balance = self._find(owner, unit, window)
+        if balance is not None:
+            self.limit(balance, unit, limit, cause)
 
-    def _find(self, owner: Owner, unit: Unit, window: Window) -> Balance | None:
-        row = self._connection.execute(_FIND, (*_who(owner), unit.value, window.period.value, window.name)).fetchone()
-        if row is None:
-            return None
-        return Balance(**{**dict(row), "limited": bool(row["limited"])})
-
-    def _owner_id(self, kind: str, guild_id: int, member_id: str) -> str:
-        found = self._connection.execute(
-            "SELECT id FROM owner WHERE kind = ? AND guild_id = ? AND member_id = ?", (kind, guild_id, member_id)
-        ).fetchone()
-        if found is not None:
-            return str(found[0])
-        owner_id = secrets.token_hex(_OWNER_ID_BYTES)
-        self._connection.execute(
-            "INSERT INTO owner (id, kind, guild_id, member_id) VALUES (?, ?, ?, ?)",
-            (owner_id, kind, guild_id, member_id),
-        )
-        return owner_id
-
-    def _limit(self, balance: Balance, leg: Leg, cause: Cause) -> None:
+    def limit(self, balance: Balance, unit: Unit, limit: int | None, cause: Cause) -> None:
         """A limit is what was granted: a change of it is booked, so the journal says what held when."""
-        granted, limits = leg.limit or 0, LIMITS[leg.unit]
-        is_limited = leg.limit is not None
+        granted, limits = limit or 0, LIMITS[unit]
+        is_limited = limit is not None
         if (balance.limited, balance.granted) == (is_limited, granted):
             return
         first = f"grant:{balance.id}"
@@ -133,6 +121,33 @@ class Balances:
         self._connection.execute(
             "UPDATE balance SET limited = ?, granted = ? WHERE id = ?", (int(is_limited), granted, balance.id)
         )
+
+    def hold(self, balance_id: int, transfer: Transfer, cause: Cause) -> None:
+        """Book a hold whose amount the balance carries already."""
+        seq = self._journal.book(transfer, cause)
+        self._connection.execute(
+            "INSERT INTO reservation (id, job_id, balance_id, amount, at_ms, state) VALUES (?, ?, ?, ?, ?, 'held')",
+            (seq, transfer.job_id, balance_id, transfer.amount, cause.at_ms),
+        )
+
+    def _find(self, owner: Owner, unit: Unit, window: Window) -> Balance | None:
+        row = self._connection.execute(_FIND, (*who(owner), unit.value, window.period.value, window.name)).fetchone()
+        if row is None:
+            return None
+        return Balance(**{**dict(row), "limited": bool(row["limited"])})
+
+    def _owner_row(self, kind: str, guild_id: int, member_id: str) -> str:
+        found = self._connection.execute(
+            "SELECT id FROM owner WHERE kind = ? AND guild_id = ? AND member_id = ?", (kind, guild_id, member_id)
+        ).fetchone()
+        if found is not None:
+            return str(found[0])
+        owner_id = secrets.token_hex(_OWNER_ID_BYTES)
+        self._connection.execute(
+            "INSERT INTO owner (id, kind, guild_id, member_id) VALUES (?, ?, ?, ?)",
+            (owner_id, kind, guild_id, member_id),
+        )
+        return owner_id
 
     def _catch_up(self, balance: Balance, leg: Leg, job_id: int, cause: Cause) -> None:
         """A rule set in mid-period starts from what the period already used, and so does one that comes back."""
@@ -184,10 +199,10 @@ class Balances:
 
 
 def _can_miss(leg: Leg) -> bool:
-    """Months are always metered; the operator is never metered without a limit."""
-    return leg.window.period is not Period.MONTH and leg.owner.kind is not OwnerKind.OPERATOR
+    """Months are always metered; operator and pools are never metered without a limit."""
+    return leg.window.period is not Period.MONTH and leg.owner.kind in _METERED
 
 
-def _who(owner: Owner) -> tuple[str, int, str]:
-    guild_id = _NO_GUILD if owner.guild_id is None else owner.guild_id
-    return owner.kind.value, guild_id, owner.member_id or _NO_MEMBER
+def who(owner: Owner) -> tuple[str, int, str]:
+    guild_id = NO_GUILD if owner.guild_id is None else owner.guild_id
+    return owner.kind.value, guild_id, owner.member_id or NO_MEMBER

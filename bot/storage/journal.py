@@ -12,6 +12,8 @@ LIMITS = {Unit.USD: 1, Unit.SECONDS: 3, Unit.CLIPS: 5}
 """The balances that grants come from, as the first migration made them."""
 JOBS = {Unit.USD: 2, Unit.SECONDS: 4, Unit.CLIPS: 6}
 """The balances that what is used goes to."""
+COSTS = -1
+"""The balance on the other side of what providers took, as the second migration made it."""
 HOUSE = "house"
 FIRST_CHAIN = b""
 _HASH_BYTES = 16
@@ -40,6 +42,10 @@ class Reason(StrEnum):
     """What the owner used in this window before the balance was opened."""
     HELD = "held before"
     """What was held in this window before the balance was opened; never refused."""
+    CHARGED = "charged to members"
+    """What members paid for a provider's clip."""
+    COST = "taken by the provider"
+    """What the provider really took for it."""
 
 
 class TransferConflictError(AssertionError):

@@ -3,8 +3,9 @@
 import sqlite3
 from collections.abc import Sequence
 
-from bot.domain.quota import OPERATOR, Leg, Period, Unit, Window
+from bot.domain.quota import OPERATOR, Leg, OwnerKind, Period, Unit, Window
 from bot.storage.balances import Balances
+from bot.storage.costs import Costs
 from bot.storage.journal import JOBS, Cause, Journal, Kind, Transfer
 from bot.storage.refusals import refusal
 from bot.storage.sqlite import all_or_nothing, only_tried
@@ -18,8 +19,8 @@ UPDATE balance SET held = held + :amount
 WHERE id = :id AND (limited = 0 OR :amount = 0 OR granted - spent - held >= :amount)
 """
 _HELD = """
-SELECT reservation.id, reservation.balance_id, reservation.amount, balance.unit
-FROM reservation JOIN balance ON balance.id = reservation.balance_id
+SELECT reservation.id, reservation.balance_id, reservation.amount, balance.unit, owner.kind AS owner
+FROM reservation JOIN balance ON balance.id = reservation.balance_id LEFT JOIN owner ON owner.id = balance.owner
 WHERE reservation.job_id = ? AND reservation.state = 'held' ORDER BY reservation.id
 """
 _CHARGED = """
@@ -40,6 +41,7 @@ class SqliteLedger:
         self._connection = connection
         self._balances = Balances(connection)
         self._journal = Journal(connection)
+        self._costs = Costs(connection)
 
     def check(self, *, legs: Sequence[Leg]) -> None:
         with only_tried(self._connection):
@@ -52,23 +54,35 @@ class SqliteLedger:
         with all_or_nothing(self._connection):
             self._hold_legs(job_id, legs, Cause(actor=self._balances.actor(actor), at_ms=now_ms))
 
-    def charge(self, *, job_id: int, cost_micros: int | None, actor: str, now_ms: int) -> int:
+    def charge(
+        self, *, job_id: int, cost_micros: int | None, actor: str, now_ms: int, provider: str | None = None
+    ) -> int:
         held = self._held(job_id)
         if not held:
             return self._charged_before(job_id)
         cause = Cause(actor=self._balances.actor(actor), at_ms=now_ms)
-        charged = [self._resolve(job_id, leg, Kind.CHARGE, _price(leg, cost_micros), cause) for leg in held]
-        charged_micros = max((amount for leg, amount in zip(held, charged, strict=True) if _is_money(leg)), default=0)
+        prices = _prices(held, cost_micros)
+        for leg, price in zip(held, prices, strict=True):
+            self._resolve(job_id, leg, Kind.CHARGE, price, cause)
+        charged_micros = max((price for leg, price in zip(held, prices, strict=True) if _is_money(leg)), default=0)
         if cost_micros is not None and cost_micros > charged_micros:
             self._lose(job_id, cost_micros - charged_micros, cause)
+        if provider is not None:
+            cost_micros = charged_micros if cost_micros is None else cost_micros
+            self._costs.book(job_id, provider, charged_micros=charged_micros, cost_micros=cost_micros, cause=cause)
         return charged_micros
 
-    def release(self, *, job_id: int, actor: str, now_ms: int) -> None:
+    def release(
+        self, *, job_id: int, actor: str, now_ms: int, cost_micros: int | None = None, provider: str | None = None
+    ) -> None:
         held = self._held(job_id)
-        if held:
-            cause = Cause(actor=self._balances.actor(actor), at_ms=now_ms)
-            for leg in held:
-                self._resolve(job_id, leg, Kind.RELEASE, leg["amount"], cause)
+        if not held:
+            return
+        cause = Cause(actor=self._balances.actor(actor), at_ms=now_ms)
+        for leg in held:
+            self._resolve(job_id, leg, Kind.RELEASE, leg["amount"], cause)
+        if provider is not None and cost_micros:
+            self._costs.book(job_id, provider, charged_micros=0, cost_micros=cost_micros, cause=cause)
 
     def _hold_legs(self, job_id: int, legs: Sequence[Leg], cause: Cause) -> None:
         for leg in legs:
@@ -142,7 +156,21 @@ def _is_money(leg: sqlite3.Row) -> bool:
     return bool(leg["unit"] == Unit.USD)
 
 
-def _price(leg: sqlite3.Row, cost_micros: int | None) -> int:
-    """Never more than was held; seconds and clips are counted as asked for."""
-    held = int(leg["amount"])
-    return min(cost_micros, held) if _is_money(leg) and cost_micros is not None else held
+def _prices(held: Sequence[sqlite3.Row], cost_micros: int | None) -> list[int]:
+    """Never more than was held; seconds and clips are counted as asked for.
+
+    Bonuses pay first. An allowance that they relieved holds the rest of the price, and pays what is left of the cost.
+    """
+    if cost_micros is None:
+        return [int(leg["amount"]) for leg in held]
+    whole = max((leg["amount"] for leg in held if _is_money(leg)), default=0)
+    relief = sum(leg["amount"] for leg in held if _is_money(leg) and leg["owner"] == OwnerKind.POOL)
+    drawn, prices = 0, []
+    for leg in held:
+        amount, paid = int(leg["amount"]), 0
+        if leg["owner"] == OwnerKind.POOL:
+            paid, drawn = drawn, drawn + (amount if _is_money(leg) else 0)
+        elif leg["owner"] == OwnerKind.MEMBER and amount + relief == whole:
+            paid = relief
+        prices.append(max(min(cost_micros - paid, amount), 0) if _is_money(leg) else amount)
+    return prices

@@ -9,6 +9,7 @@ _WHOSE = {
     OwnerKind.MEMBER: "You have",
     OwnerKind.GUILD: "This server has",
     OwnerKind.OPERATOR: "The operator has",
+    OwnerKind.POOL: "This bonus has",
 }
 _PERIOD = {
     Period.DAY: "today",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.domain.jobs import HOLDING
 from bot.domain.quota import Unit
-from bot.storage.journal import FIRST_CHAIN, HOUSE, JOBS, LIMITS, Kind, Reason, chained
+from bot.storage.journal import COSTS, FIRST_CHAIN, HOUSE, JOBS, LIMITS, Kind, Reason, chained
 from bot.storage.sqlite import database_path, faults_told, open_for_reading
 
 PROBLEMS_MAX = 50
@@ -18,7 +18,9 @@ _JOURNAL = """
 SELECT seq, id, body_hash, kind, debit, credit, amount, hold, job_id, reason, actor, at_ms, chain
 FROM transfer ORDER BY seq
 """
-_BALANCES = "SELECT id, unit, limited, granted, spent, held FROM balance WHERE owner <> ?"
+_BALANCES = "SELECT id, owner, unit, limited, granted, spent, held FROM balance WHERE owner <> ?"
+_LINES = "SELECT owner, COUNT(*), SUM(seq) FROM line GROUP BY owner"
+_DECISIONS = "SELECT seq, guild_id, actor, what, subject, before, after, at_ms, chain FROM decision ORDER BY seq"
 _RESERVATION_WITHOUT_HOLD = """
 SELECT reservation.id FROM reservation
 LEFT JOIN transfer AS hold ON hold.seq = reservation.id
@@ -46,6 +48,34 @@ WHERE reservation.state = 'held' AND job.id IS NULL ORDER BY reservation.job_id 
 _HALF_RESOLVED = """
 SELECT job_id FROM reservation GROUP BY job_id HAVING COUNT(DISTINCT state) > 1 ORDER BY job_id LIMIT ?
 """
+_POOL_AGAINST_GRANT = """
+SELECT pool.id FROM pool
+LEFT JOIN owner ON owner.kind = 'pool' AND owner.guild_id = pool.guild_id AND owner.member_id = CAST(pool.id AS TEXT)
+LEFT JOIN balance ON balance.owner = owner.id
+GROUP BY pool.id
+HAVING COUNT(balance.id) <> 1 OR MAX(balance.unit) <> pool.unit OR MAX(balance.period) <> 'total'
+    OR MAX(balance.limited) <> 1 OR MAX(balance.granted) <> pool.amount
+ORDER BY pool.id LIMIT ?
+"""
+_GRANT_WITHOUT_POOL = """
+SELECT owner.member_id FROM owner LEFT JOIN pool
+    ON pool.guild_id = owner.guild_id AND CAST(pool.id AS TEXT) = owner.member_id
+WHERE owner.kind = 'pool' AND pool.id IS NULL ORDER BY owner.member_id LIMIT ?
+"""
+# What a job was charged stands twice: in its legs and beside what the provider took; a released one: nothing.
+_COST_AGAINST_CHARGE = """
+SELECT transfer.seq FROM transfer JOIN balance ON balance.id = transfer.credit
+LEFT JOIN owner ON owner.id = balance.owner
+WHERE transfer.debit = ? AND (
+    owner.kind IS NOT 'operator' OR owner.member_id = ''
+    OR NOT EXISTS (SELECT 1 FROM transfer AS cost WHERE cost.id = 'cost:' || transfer.job_id)
+    OR transfer.amount <> (
+        SELECT COALESCE(MAX(reservation.charged), 0) FROM reservation JOIN balance AS leg
+            ON leg.id = reservation.balance_id AND leg.unit = 'usd'
+        WHERE reservation.job_id = transfer.job_id
+    )
+) ORDER BY transfer.seq LIMIT ?
+"""
 
 Row = tuple[int, str, bytes, str, int, int, int, int | None, int | None, str | None, str, int, bytes]
 
@@ -72,13 +102,17 @@ def verify(data_dir: Path, *, database: Path | None = None) -> Verdict:
 
 def _verdict(connection: sqlite3.Connection) -> Verdict:
     balances = connection.execute(_BALANCES, (HOUSE,)).fetchall()
-    audit = _Audit({balance_id: _Sums(unit=Unit(unit)) for balance_id, unit, *_ in balances})
+    audit = _Audit({balance_id: _Sums(owner=owner, unit=Unit(unit)) for balance_id, owner, unit, *_ in balances})
     for row in connection.execute(_JOURNAL):
         audit.read(row)
-    for balance_id, _, *cached in balances:
+    for balance_id, _, _, *cached in balances:
         audit.compare(balance_id, cached)
+    _compare_lines(connection, audit)
     _compare_reservations(connection, audit)
     _compare_jobs(connection, audit)
+    _compare_pools(connection, audit)
+    _compare_costs(connection, audit)
+    _check_decisions(connection, audit)
     return Verdict(
         ok=not audit.problems,
         entries=audit.entries,
@@ -86,6 +120,41 @@ def _verdict(connection: sqlite3.Connection) -> Verdict:
         open_holds=len(audit.open_holds),
         problems=tuple(audit.problems),
     )
+
+
+def _compare_lines(connection: sqlite3.Connection, audit: "_Audit") -> None:
+    """How many lines an owner has and where: what the pages of a member's history are read from."""
+    found = {owner: (count, total) for owner, count, total in connection.execute(_LINES)}
+    expected: dict[str, tuple[int, int]] = {}
+    for sums in audit.sums.values():
+        count, total = expected.get(sums.owner, (0, 0))
+        if sums.lines:
+            expected[sums.owner] = count + sums.lines, total + sums.lines_total
+    for owner in sorted(found.keys() | expected.keys()):
+        if found.get(owner) != expected.get(owner):
+            audit.say(f"owner {owner}: the lines kept for its history are not those of the journal")
+
+
+def _compare_pools(connection: sqlite3.Connection, audit: "_Audit") -> None:
+    for (pool_id,) in connection.execute(_POOL_AGAINST_GRANT, (PROBLEMS_MAX,)):
+        audit.say(f"pool {pool_id}: it is not what was granted")
+    for (pool_id,) in connection.execute(_GRANT_WITHOUT_POOL, (PROBLEMS_MAX,)):
+        audit.say(f"pool {pool_id}: it was granted, and there is no such pool")
+
+
+def _compare_costs(connection: sqlite3.Connection, audit: "_Audit") -> None:
+    for (seq,) in connection.execute(_COST_AGAINST_CHARGE, (COSTS, PROBLEMS_MAX)):
+        audit.say(f"transfer {seq}: it is not what the job was charged beside its cost")
+
+
+def _check_decisions(connection: sqlite3.Connection, audit: "_Audit") -> None:
+    last, chain = 0, FIRST_CHAIN
+    for *row, found in connection.execute(_DECISIONS):
+        if row[0] != last + 1:
+            audit.say(f"decision {row[0]}: the row before it is missing")
+        elif chained(chain, row) != found:
+            audit.say(f"decision {row[0]}: it was changed after it was noted")
+        last, chain = row[0], found
 
 
 def _compare_reservations(connection: sqlite3.Connection, audit: "_Audit") -> None:
@@ -108,7 +177,10 @@ def _compare_jobs(connection: sqlite3.Connection, audit: "_Audit") -> None:
 class _Sums:
     """What the journal makes of one balance."""
 
+    owner: str
     unit: Unit
+    lines: int = 0
+    lines_total: int = 0
     limited: int = 0
     granted: int = 0
     spent: int = 0
@@ -160,13 +232,18 @@ class _Audit:
         sums = self.sums.get(balance_id)
         if sums is None or kind not in _BOOKED:
             return "it is of no kind, or about no balance"
-        if house != _house(kind, row[9])[sums.unit] or is_out not in _WAYS_OUT[kind]:
+        sums.lines += 1
+        sums.lines_total += row[0]
+        if house != _house(kind, row[9]).get(sums.unit) or is_out not in _WAYS_OUT[kind]:
             return f"a {kind} does not go from balance {debit} to balance {credit}"
         return _BOOKED[kind](self, row, balance_id, sums)
 
     def limit(self, row: Row, balance_id: int, sums: _Sums) -> str | None:
-        if row[9] == Reason.USED:
+        if row[9] in _USES:
             return self.use(row, balance_id, sums)
+        if row[9] == Reason.CHARGED:
+            sums.granted += row[6]
+            return None
         sums.granted += row[6] if row[5] == balance_id else -row[6]
         sums.limited = int(row[9] == Reason.LIMIT)
         return None
@@ -203,9 +280,15 @@ class _Audit:
 
 
 def _house(kind: str, reason: str | None) -> dict[Unit, int]:
-    """The other side: grants and changes of a limit come from the limits, all else goes to the jobs."""
+    """The other side: of grants and changes of a limit the limits, of providers' cost the costs, else the jobs."""
+    if kind == Kind.ADJUST and reason in _COSTS:
+        return {Unit.USD: COSTS}
     is_limit = kind == Kind.GRANT or (kind == Kind.ADJUST and reason != Reason.USED)
     return LIMITS if is_limit else JOBS
+
+
+_COSTS = frozenset({Reason.CHARGED.value, Reason.COST.value})
+_USES = frozenset({Reason.USED.value, Reason.COST.value})
 
 
 _WAYS_OUT: dict[str, tuple[bool, ...]] = {

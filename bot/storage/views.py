@@ -1,13 +1,18 @@
 """Read-only answers for display; nothing is decided on them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 
 from bot.domain.jobs import Job, JobState
+from bot.domain.quota import Leg, Owner, OwnerKind
+from bot.ports.books import Decision, HistoryLine, Spending, Standing
+from bot.storage import quota_views
+from bot.storage.balances import NO_GUILD, who
 from bot.storage.jobs import job_of
 from bot.storage.journal import HOUSE
 from bot.storage.sqlite import (
@@ -22,6 +27,7 @@ from bot.storage.sqlite import (
 Line = dict[str, str | int | None]
 """One line of a listing, ready for CSV or JSON. Ids of Discord are integers here."""
 
+_NEWEST = 2**63 - 1
 _AHEAD = """
 SELECT COUNT(*) FROM job
 WHERE state = 'QUEUED' AND provider = ? AND id < ?
@@ -35,7 +41,8 @@ _BALANCES = """
 SELECT owner.kind AS owner, NULLIF(owner.guild_id, 0) AS guild_id, NULLIF(owner.member_id, '') AS member_id,
     balance.unit, balance.period, balance.name, balance.limited, balance.granted, balance.spent, balance.held
 FROM balance LEFT JOIN owner ON owner.id = balance.owner
-WHERE balance.owner <> ? ORDER BY owner.kind, owner.guild_id, owner.member_id, balance.unit, balance.starts_ms
+WHERE balance.owner <> ? AND NOT (owner.kind IS 'operator' AND owner.member_id <> '')
+ORDER BY owner.kind, owner.guild_id, owner.member_id, balance.unit, balance.starts_ms
 """
 # Of the two sides of a transfer one is always the house's; the other is the balance it is about.
 _JOURNAL = """
@@ -85,7 +92,42 @@ class SqliteViews:
         return [dict(row) for row in await self._rows(_LISTING, limit)]
 
     async def balances(self) -> list[Line]:
+        """Everyone's but the providers', which are the cost ledger."""
         return [dict(row) for row in await self._rows(_BALANCES, HOUSE)]
+
+    async def costs(self) -> list[Line]:
+        """Per provider and month: charged to members, taken by the provider, the difference."""
+        return [dict(row) for row in await self._rows(quota_views.COSTS)]
+
+    async def standing(self, legs: Sequence[Leg]) -> list[Standing]:
+        rows = await self._rows(quota_views.STANDING, quota_views.wanted(legs))
+        return [quota_views.standing_of(leg, row) for leg, row in zip(legs, rows, strict=True)]
+
+    async def history(
+        self, *, guild_id: int | None, member_id: str | None, before_seq: int | None, limit: int
+    ) -> list[HistoryLine]:
+        kind = OwnerKind.GUILD if member_id is None else OwnerKind.MEMBER
+        owner = who(Owner(kind=kind, guild_id=guild_id, member_id=member_id))
+        before = _NEWEST if before_seq is None else before_seq
+        rows = await self._rows(quota_views.HISTORY, *owner, before, limit)
+        return [quota_views.history_line_of(row) for row in rows]
+
+    async def audit(self, guild_id: int | None, *, limit: int, before_seq: int | None) -> list[Decision]:
+        place = NO_GUILD if guild_id is None else guild_id
+        before = _NEWEST if before_seq is None else before_seq
+        rows = await self._rows(quota_views.AUDIT_OF_GUILD, place, before, limit)
+        return [quota_views.decision_of(row) for row in rows]
+
+    async def audit_trail(self) -> AsyncIterator[Line]:
+        """Every decision in order, read in pieces."""
+        with faults_told(self._path):
+            async with self._connection.execute(quota_views.AUDIT_IN_ORDER) as rows:
+                async for row in rows:
+                    yield dict(row)
+
+    async def report(self, guild_id: int, *, since_ms: int, until_ms: int, zone: tzinfo) -> list[Spending]:
+        rows = await self._rows(quota_views.ENDED, guild_id, since_ms, until_ms)
+        return quota_views.spendings_of(rows, zone)
 
     async def journal(self) -> AsyncIterator[Line]:
         """Every transfer in order, read in pieces; one whose owner was deleted has no name."""

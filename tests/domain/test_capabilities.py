@@ -3,7 +3,9 @@ from collections.abc import Sequence
 import pytest
 
 from bot.domain.capabilities import Capabilities, make_plan, quote_micros
-from bot.domain.errors import (
+from bot.domain.errors import RequestError
+from bot.domain.references import MEGABYTE, MediaInfo, Reference, ReferenceRules, StoredReference, check_declared
+from bot.domain.request_errors import (
     AudioAloneError,
     OptionUnsupportedError,
     ReferenceDurationError,
@@ -11,9 +13,7 @@ from bot.domain.errors import (
     ReferenceShapeError,
     ReferencesTotalError,
     ReferenceTooLargeError,
-    RequestError,
 )
-from bot.domain.references import MEGABYTE, MediaInfo, Reference, ReferenceRules, StoredReference, check_declared
 from bot.domain.requests import Aspect, Camera, Plan, Request, Style, Tier
 from bot.domain.slots import Frame, Kind, Place, Slot
 from bot.providers.unifically import CAPABILITIES as UNIFICALLY

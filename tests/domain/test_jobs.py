@@ -33,10 +33,18 @@ JOB = Job(
 S = JobState
 
 ALLOWED = {
+    (S.COLLECTING, S.CONFIRMING),
+    (S.COLLECTING, S.APPROVING),
     (S.COLLECTING, S.QUEUED),
     (S.COLLECTING, S.REFUSED),
     (S.COLLECTING, S.CANCELLED),
     (S.COLLECTING, S.FAILED),
+    (S.CONFIRMING, S.APPROVING),
+    (S.CONFIRMING, S.QUEUED),
+    (S.CONFIRMING, S.REFUSED),
+    (S.CONFIRMING, S.CANCELLED),
+    (S.APPROVING, S.QUEUED),
+    (S.APPROVING, S.CANCELLED),
     (S.QUEUED, S.SUBMITTING),
     (S.QUEUED, S.CANCELLED),
     (S.QUEUED, S.FAILED),
@@ -92,7 +100,7 @@ def test_every_state_is_reached_and_every_open_one_can_end() -> None:
 
 
 def test_money_is_held_between_hold_and_end() -> None:
-    assert {S.QUEUED, S.SUBMITTING, S.UNCERTAIN, S.RUNNING, S.FETCHING, S.POSTING} == HOLDING
+    assert {S.APPROVING, S.QUEUED, S.SUBMITTING, S.UNCERTAIN, S.RUNNING, S.FETCHING, S.POSTING} == HOLDING
     assert HOLDING > AT_PROVIDER
 
 

@@ -2,15 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.errors import (
+from bot.domain.prompts import PROMPT_CHARS_MAX, clean_prompt
+from bot.domain.references import Reference
+from bot.domain.request_errors import (
     EndFrameAloneError,
     MentionWithoutReferenceError,
     PromptMissingError,
     PromptTooLongError,
     SlotUnknownError,
 )
-from bot.domain.prompts import PROMPT_CHARS_MAX, clean_prompt
-from bot.domain.references import Reference
 from bot.domain.requests import Request
 from bot.domain.slots import Frame, Kind, Place, Slot, dense_names, mentions, rewrite_mentions
 

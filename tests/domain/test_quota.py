@@ -9,21 +9,17 @@ from hypothesis import strategies as st
 from bot.domain.quota import (
     MICROS,
     OPERATOR,
-    Audience,
-    Caps,
     Leg,
     Owner,
     OwnerKind,
     Period,
-    Rule,
     Unit,
     amount_words,
-    binding_rules,
     decimal_dollars,
     dollars,
-    legs_of,
     window_at,
 )
+from bot.domain.rules import Audience, Caps, Rule, binding_of, legs_of
 
 HOUR_MS = 60 * 60 * 1000
 CAPS = Caps(guild_month_micros=30 * MICROS, operator_day_micros=100 * MICROS)
@@ -136,6 +132,7 @@ rule_lists = st.lists(
         amount=st.integers(0, 5),
     ).map(lambda rule: rule if rule.audience in {Audience.ROLE, Audience.MEMBER} else without_subject(rule)),
     max_size=12,
+    unique_by=lambda rule: rule.key,
 )
 roles = st.lists(st.integers(1, 3), max_size=3, unique=True)
 
@@ -150,7 +147,7 @@ def of(rules: Sequence[Rule], audience: Audience) -> list[Rule]:
 
 @given(rule_lists, st.integers(1, 3), roles)
 def test_the_most_specific_audience_replaces_the_broader(rules: list[Rule], member: int, role_ids: list[int]) -> None:
-    bound = binding_rules(rules, str(member), role_ids)
+    bound = binding_of(rules, str(member), role_ids).rules
     own = [rule for rule in of(rules, Audience.MEMBER) if rule.subject_id == member]
     held = [rule for rule in of(rules, Audience.ROLE) if rule.subject_id in role_ids]
     assert of(bound, Audience.SERVER) == of(rules, Audience.SERVER)
@@ -161,7 +158,7 @@ def test_the_most_specific_audience_replaces_the_broader(rules: list[Rule], memb
 
 @given(rule_lists, roles)
 def test_of_several_roles_the_largest_counts(rules: list[Rule], role_ids: list[int]) -> None:
-    bound = of(binding_rules(rules, "no member", role_ids), Audience.ROLE)
+    bound = of(binding_of(rules, "no member", role_ids).rules, Audience.ROLE)
     held = [rule for rule in of(rules, Audience.ROLE) if rule.subject_id in role_ids]
     best: dict[tuple[Unit, Period], int] = {}
     for rule in held:
@@ -202,7 +199,7 @@ def test_a_servers_own_dollar_rule_replaces_the_default_budget_and_no_other_does
 
 @given(rule_lists, st.booleans())
 def test_month_meters_are_always_there_and_the_operator_is_last(rules: list[Rule], on_a_server: bool) -> None:  # noqa: FBT001  Hypothesis gives it by name
-    bound = binding_rules(rules, "1", [1, 2])
+    bound = binding_of(rules, "1", [1, 2]).rules
     found = legs(*bound) if on_a_server else legs(guild_id=None)
     owners = {leg.owner for leg in found} - {OPERATOR}
     metered = {(leg.owner, leg.unit) for leg in found if leg.window.period is Period.MONTH}

@@ -75,9 +75,16 @@ def queue(tx: Transaction, job_id: int, legs: Sequence[Leg], *, now_ms: int = NO
     return tx.jobs.save(job.to(JobState.QUEUED, now_ms=now_ms, plan=a_plan(provider)))
 
 
-def finish(tx: Transaction, job_id: int, *, cost_micros: int | None = None, now_ms: int = NOON_MS) -> int:
+def finish(
+    tx: Transaction,
+    job_id: int,
+    *,
+    cost_micros: int | None = None,
+    now_ms: int = NOON_MS,
+    provider: str | None = None,
+) -> int:
     """Charge the job and end it as delivered, by the shortest way."""
-    charged = tx.ledger.charge(job_id=job_id, cost_micros=cost_micros, actor="runner", now_ms=now_ms)
+    charged = tx.ledger.charge(job_id=job_id, cost_micros=cost_micros, actor="runner", now_ms=now_ms, provider=provider)
     _end(tx, job_id, JobState.DELIVERED, now_ms)
     return charged
 

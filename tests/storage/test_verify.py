@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import DatabaseError
-from bot.domain.quota import Period
+from bot.domain.quota import Period, Unit
+from bot.domain.rules import Audience, Pool
+from bot.ports.books import By
 from bot.storage.books import transaction_on
 from bot.storage.journal import chained
 from bot.storage.sqlite import database_path, open_for_writing
@@ -115,6 +117,68 @@ def test_a_forged_row_breaks_the_sums(
     forge(file, lambda row: row.update(forged))
     problems = verify(tmp_path).problems
     assert any(problem in found for found in problems), problems
+
+
+@pytest.fixture
+def quota(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """Books with a pool of ten clips, three decisions, and a job that cost 90 and was charged 100."""
+    with closing(open_for_writing(database_path(tmp_path))) as connection:
+        tx = transaction_on(connection)
+        by = By(actor="9", at_ms=NOON_MS)
+        pool = Pool(id=0, guild_id=1, audience=Audience.ROLE, subject_id=4, unit=Unit.CLIPS, amount=10, ends_ms=None)
+        tx.rules.add_pool(pool, by=by)
+        for number in (1, 2):
+            tx.rules.note(1, f"job {number}", before="waiting", after="approved", by=by)
+        queue(tx, 1, usual_legs(micros=100))
+        tx.ledger.charge(job_id=1, cost_micros=90, actor="runner", now_ms=NOON_MS, provider="a")
+        connection.execute("UPDATE job SET state = 'DELIVERED'")
+        connection.execute("PRAGMA foreign_keys = OFF")
+        for trigger in (*LOOSE, "decision_is_never_changed", "decision_is_never_deleted"):
+            connection.execute(f"DROP TRIGGER {trigger}")
+        yield connection
+
+
+def test_sound_books_with_pools_costs_and_decisions(quota: sqlite3.Connection, tmp_path: Path) -> None:
+    assert quota.in_transaction is False
+    # Three grants, holds and charges of five legs, and the two sides of the cost.
+    assert asdict(verify(tmp_path)) == {"ok": True, "entries": 15, "balances": 7, "open_holds": 0, "problems": ()}
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("UPDATE decision SET after = 'denied' WHERE seq = 2", "decision 2: it was changed"),
+        ("UPDATE decision SET actor = 'me' WHERE seq = 3", "decision 3: it was changed"),
+        ("UPDATE decision SET subject = 'me' WHERE seq = 1", "decision 1: it was changed"),
+        ("UPDATE decision SET chain = x'00' WHERE seq = 3", "decision 3: it was changed"),
+        ("DELETE FROM decision WHERE seq = 2", "decision 3: the row before it is missing"),
+        ("UPDATE pool SET amount = 11", "pool 1: it is not what was granted"),
+        ("UPDATE pool SET unit = 'usd'", "pool 1: it is not what was granted"),
+        ("UPDATE balance SET limited = 0 WHERE unit = 'clips' AND period = 'total'", "pool 1: it is not what was"),
+        ("DELETE FROM pool", "pool 1: it was granted, and there is no such pool"),
+        ("INSERT INTO pool VALUES (2, 1, 'role', 4, 'clips', 5, NULL)", "pool 2: it is not what was granted"),
+        ("DELETE FROM line WHERE seq = 5", "owner "),
+        ("INSERT INTO line VALUES ('nobody', 5)", "owner nobody: the lines kept for its history"),
+        ("UPDATE line SET seq = 90 WHERE seq = 5", "owner "),
+        ("UPDATE balance SET granted = granted + 1 WHERE spent = 90 AND limited = 0", "balance "),
+        ("UPDATE balance SET spent = spent + 1 WHERE spent = 90 AND limited = 0", "balance "),
+        (
+            "UPDATE transfer SET amount = amount + 1 WHERE id = 'charged:1'",
+            "transfer 14: it is not what the job was charged beside its cost",
+        ),
+        (
+            "UPDATE transfer SET id = 'other' WHERE id = 'cost:1'",
+            "transfer 14: it is not what the job was charged beside its cost",
+        ),
+        ("UPDATE transfer SET debit = 2 WHERE id = 'charged:1'", "transfer 14: a adjust does not go"),
+    ],
+)
+def test_a_change_beside_the_ledger_is_found_and_named(
+    quota: sqlite3.Connection, tmp_path: Path, statement: str, problem: str
+) -> None:
+    quota.execute(statement)
+    problems = verify(tmp_path).problems
+    assert any(found.startswith(problem) for found in problems), problems
 
 
 def test_a_refund_goes_back_to_its_balance(file: sqlite3.Connection, tmp_path: Path) -> None:

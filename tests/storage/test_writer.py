@@ -260,11 +260,15 @@ DISK_FAULT = """
 import asyncio, resource, sys
 from pathlib import Path
 from bot.domain.errors import DatabaseError
+from bot.ports.books import By
 from bot.storage.books import open_books
 from bot.storage.verify import verify
 
-def pause(by):
-    return lambda tx: tx.rules.pause(guild_id=1, by=by)
+def pause(name):
+    def work(tx):
+        tx.rules.pause(guild_id=1, paused=False, by=By(actor=name, at_ms=1))
+        tx.rules.pause(guild_id=1, paused=True, by=By(actor=name, at_ms=1))
+    return work
 
 async def main(data_dir):
     async with open_books(data_dir) as books:
