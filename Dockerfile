@@ -18,7 +18,7 @@ RUN apt-get update \
     && useradd --system --uid 10001 --home-dir /data --create-home dailies
 COPY --from=build /opt/dailies /opt/dailies
 COPY LICENSE NOTICE /usr/share/doc/dailies/
-ENV PATH="/opt/dailies/bin:$PATH" DAILIES_DATA_DIR=/data DAILIES_WEB_HOST=0.0.0.0 DAILIES_LOG_FORMAT=json
+ENV PATH="/opt/dailies/bin:$PATH" DAILIES_DATA_DIR=/data DAILIES_WEB_HOST=0.0.0.0 DAILIES_LOG_FORMAT=json MPLCONFIGDIR=/tmp
 USER dailies
 WORKDIR /data
 VOLUME /data

@@ -14,13 +14,16 @@ import yarl
 from discord import app_commands
 from discord.ext import commands
 
-from bot.delivery.buttons import CancelButton
+from bot.delivery.buttons import BUTTONS
 from bot.delivery.whispers import Whispers
 from bot.domain.errors import BotError, OperatorError
+from bot.services.approvals import Approvals
 from bot.services.desk import JobDesk
+from bot.services.guild_desk import GuildDesk
 from bot.services.intake import Intake
+from bot.services.quota_desk import QuotaDesk
 
-COGS = ("cogs.generate", "cogs.jobs")
+COGS = ("cogs.generate", "cogs.jobs", "cogs.quota", "cogs.settings", "cogs.approvals")
 KEEPALIVE_SECONDS = 60.0
 RATELIMIT_SECONDS_MAX = 60.0
 
@@ -36,6 +39,9 @@ class Services:
 
     intake: Intake
     desk: JobDesk
+    quota: QuotaDesk
+    choices: GuildDesk
+    approvals: Approvals
     whispers: Whispers
 
 
@@ -123,7 +129,7 @@ class DailiesBot(commands.AutoShardedBot):
     async def setup_hook(self) -> None:
         for name in COGS:
             await self.load_extension(name)
-        self.add_dynamic_items(CancelButton)
+        self.add_dynamic_items(*BUTTONS)
         await self._sync_when_changed()
 
     async def _sync_when_changed(self) -> None:

@@ -15,6 +15,8 @@ import structlog
 from aiohttp import web
 
 from bot.client import DailiesBot, Services, point_library
+from bot.delivery.approval_cards import ApprovalCards
+from bot.delivery.directory import DiscordDirectory
 from bot.delivery.posting import DiscordDelivery
 from bot.delivery.targets import ByTarget
 from bot.delivery.terminal import FileDelivery
@@ -23,13 +25,14 @@ from bot.domain.capabilities import Capabilities
 from bot.domain.errors import SettingsError
 from bot.domain.jobs import JobState
 from bot.domain.links import SignedLinks
-from bot.domain.quota import MICROS, Caps
+from bot.domain.quota import MICROS
 from bot.domain.references import ReferenceRules, StoredReference, check_declared
 from bot.domain.requests import SEED_MAX, Plan, Request
+from bot.domain.rules import Caps
 from bot.media.child import run_limited
 from bot.media.library import Library
 from bot.ports.books import Books
-from bot.ports.outside import Delivery, Media, Provider, WireRequest
+from bot.ports.outside import Admins, Delivery, Media, Provider, WireRequest
 from bot.providers.animatic.provider import Animatic
 from bot.providers.animatic.row import CAPABILITIES as ANIMATIC
 from bot.providers.http import Clients, make_client, open_clients
@@ -37,11 +40,16 @@ from bot.providers.unifically import BASE_URL as UNIFICALLY_BASE
 from bot.providers.unifically import CAPABILITIES as UNIFICALLY
 from bot.providers.unifically import Unifically
 from bot.services.accounts import Accounts
+from bot.services.admission import Admission
+from bot.services.alerts import AdminTeller
+from bot.services.approvals import Approvals
 from bot.services.bell import Bell
 from bot.services.collect import Collector
 from bot.services.desk import JobDesk
 from bot.services.finish import Finisher
+from bot.services.guild_desk import GuildDesk
 from bot.services.intake import Intake
+from bot.services.quota_desk import QuotaDesk
 from bot.services.routing import Router
 from bot.services.runner import Lane, Runner
 from bot.services.sources import Sources
@@ -82,6 +90,13 @@ def router_for(settings: Settings) -> Router:
     return Router(rows=rows(settings), order=settings.order, draw_seed=lambda: secrets.randbelow(SEED_MAX))
 
 
+def caps_of(settings: Settings) -> Caps:
+    return Caps(
+        guild_month_micros=int(settings.default_guild_budget_usd * MICROS),
+        operator_day_micros=int(settings.operator_day_cap_usd * MICROS),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
     """What the bot and the command line have in common; `runner_for` makes the loop for a delivery."""
@@ -96,12 +111,21 @@ class Workshop:
     bell: Bell
     intake: Intake
     desk: JobDesk
+    quota: QuotaDesk
+    admission: Admission
+    approvals: Approvals
     link_secret: bytes
 
-    def runner_for(self, delivery: Delivery) -> Runner:
+    def runner_for(self, delivery: Delivery, *, admins: Admins | None = None) -> Runner:
         lanes = _lanes(self, delivery)
-        teller = Teller(books=self.books, delivery=delivery, now_ms=now_ms)
+        teller = Teller(books=self.books, delivery=delivery, now_ms=now_ms, admins=self._admin_teller(admins))
         return Runner(books=self.books, lanes=lanes, teller=teller, delivery=delivery, bell=self.bell, now_ms=now_ms)
+
+    def _admin_teller(self, admins: Admins | None) -> AdminTeller | None:
+        if admins is None:
+            return None
+        caps = caps_of(self.settings)
+        return AdminTeller(books=self.books, views=self.views, admins=admins, caps=caps, now_ms=now_ms)
 
     @asynccontextmanager
     async def serving_web(self, healthy: Callable[[], bool]) -> AsyncIterator[None]:
@@ -129,6 +153,7 @@ async def open_workshop(settings: Settings, *, extra: Sequence[str] = ()) -> Asy
         router = router_for(settings)
         sources = Sources(signed=_signer(settings, secret, library), now_ms=now_ms)
         intake = Intake(books=books, bell=bell, now_ms=now_ms, rules=ReferenceRules())
+        admission = Admission(router=router, caps=caps_of(settings), now_ms=now_ms)
         yield Workshop(
             settings=settings,
             books=books,
@@ -140,6 +165,16 @@ async def open_workshop(settings: Settings, *, extra: Sequence[str] = ()) -> Asy
             bell=bell,
             intake=intake,
             desk=JobDesk(books=books, views=views, router=router, bell=bell, now_ms=now_ms),
+            quota=QuotaDesk(
+                books=books,
+                views=views,
+                router=router,
+                admission=admission,
+                caps=caps_of(settings),
+                now_ms=now_ms,
+            ),
+            admission=admission,
+            approvals=Approvals(books=books, router=router, admission=admission, bell=bell, now_ms=now_ms),
             link_secret=secret,
         )
 
@@ -190,7 +225,8 @@ async def serve_discord(workshop: Workshop) -> None:
     if settings.discord_api_url and settings.discord_gateway_url:
         point_library(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
     async with bot_of(workshop) as client:
-        runner = workshop.runner_for(_discord_delivery(workshop, client))
+        admins = ApprovalCards(client=client, now_ms=now_ms)
+        runner = workshop.runner_for(_discord_delivery(workshop, client), admins=admins)
         async with workshop.serving_web(client.is_ready), asyncio.TaskGroup() as group:
             await client.login(settings.discord_token.get_secret_value())
             running = group.create_task(runner.run())
@@ -202,7 +238,16 @@ async def serve_discord(workshop: Workshop) -> None:
 async def bot_of(workshop: Workshop) -> AsyncIterator[DailiesBot]:
     async with DailiesBot(synced_path=workshop.settings.data_dir / "commands.sha256") as client:
         whispers = Whispers(now_ms=now_ms)
-        client.provide(Services(intake=workshop.intake, desk=workshop.desk, whispers=whispers))
+        directory = DiscordDirectory(client=client)
+        services = Services(
+            intake=workshop.intake,
+            desk=workshop.desk,
+            quota=workshop.quota,
+            choices=GuildDesk(books=workshop.books, directory=directory, now_ms=now_ms),
+            approvals=workshop.approvals,
+            whispers=whispers,
+        )
+        client.provide(services)
         yield client
 
 
@@ -212,17 +257,13 @@ def _discord_delivery(workshop: Workshop, client: DailiesBot) -> Delivery:
 
 
 def _lanes(workshop: Workshop, delivery: Delivery) -> list[Lane]:
-    settings, books, accounts = workshop.settings, workshop.books, workshop.accounts
-    caps = Caps(
-        guild_month_micros=int(settings.default_guild_budget_usd * MICROS),
-        operator_day_micros=int(settings.operator_day_cap_usd * MICROS),
-    )
+    books, accounts = workshop.books, workshop.accounts
     collector = Collector(
         books=books,
         media=workshop.media,
         router=workshop.router,
         sources=workshop.sources,
-        caps=caps,
+        admission=workshop.admission,
         now_ms=now_ms,
     )
     submitter = Submitter(
@@ -242,7 +283,9 @@ def _lanes(workshop: Workshop, delivery: Delivery) -> list[Lane]:
         JobState.SUBMITTING: submitter.resume,
         JobState.UNCERTAIN: submitter.give_up,
     }
+    waits = {JobState.CONFIRMING: workshop.approvals.expire, JobState.APPROVING: workshop.approvals.expire}
     return [
+        Lane(name="wait", steps=waits, limit=4, seconds_max=60),
         Lane(name="collect", steps={JobState.COLLECTING: collector.step}, limit=4, seconds_max=600),
         Lane(name="submit", steps=submits, limit=8, seconds_max=60),
         Lane(name="poll", steps={JobState.RUNNING: watcher.step}, limit=8, seconds_max=60),

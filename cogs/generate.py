@@ -10,10 +10,10 @@ from discord.ext import commands
 
 from bot.client import DailiesBot
 from bot.delivery.whispers import Whispers
-from bot.domain.errors import BotPermissionsError
 from bot.domain.jobs import ChannelTarget
 from bot.domain.prompts import PROMPT_CHARS_MAX
 from bot.domain.references import Reference
+from bot.domain.request_errors import BotPermissionsError
 from bot.domain.requests import SEED_MAX, Aspect, Camera, Request, Tier
 from bot.domain.slots import Frame, Kind, Place, Slot
 from bot.services.intake import Intake
@@ -153,6 +153,8 @@ def _target(
         channel_id=interaction.channel_id,
         status_message_id=answer.message_id,
         opens_thread=may_open and interaction.channel is not None and interaction.channel.type in THREADED,
+        parent_id=interaction.channel.parent_id if isinstance(interaction.channel, discord.Thread) else None,
+        by_manager=interaction.permissions.manage_guild,
     )
 
 

@@ -8,7 +8,7 @@ from discord.ext import commands
 
 from bot.client import DailiesBot, answer_error
 from bot.delivery import words
-from bot.domain.errors import JobUnknownError
+from bot.domain.request_errors import JobUnknownError
 from bot.services.desk import CancelAnswer, JobDesk
 
 ANSWERS = {

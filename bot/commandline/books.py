@@ -72,10 +72,11 @@ def verify(*, as_json: AsJson = False) -> None:
 
 @ledger.command("show")
 def show(*, as_json: AsJson = False) -> None:
-    """Every balance: limit, spent, held, left."""
-    balances = [_balance(line) for line in asyncio.run(_balances())]
+    """Every balance, and per provider what members were charged beside what it cost."""
+    lines, costs = asyncio.run(_balances())
+    balances = [_balance(line) for line in lines]
     if as_json:
-        typer.echo(json.dumps(balances))
+        typer.echo(json.dumps({"balances": balances, "costs": [_cost_line(line) for line in costs]}))
         return
     if not balances:
         typer.echo("No balances yet.", err=True)
@@ -83,6 +84,9 @@ def show(*, as_json: AsJson = False) -> None:
         whose = one["member_id"] or one["guild_id"] or ""
         left = f", {one['left']} left of {one['limit']}" if one["limit"] is not None else ""
         typer.echo(f"{one['owner']} {whose}  {one['period']}  {one['spent']} spent, {one['held']} held{left}")
+    for cost in map(_cost_line, costs):
+        figures = f"${cost['charged_usd']} charged, ${cost['cost_usd']} cost, ${cost['difference_usd']} difference"
+        typer.echo(f"{cost['provider']}  {cost['month']}  {figures}")
 
 
 @ledger.command("export")
@@ -128,14 +132,19 @@ async def _listing() -> list[Line]:
         return [] if views is None else await views.listing(limit=JOBS_MAX)
 
 
-async def _balances() -> list[Line]:
+async def _balances() -> tuple[list[Line], list[Line]]:
     async with look(load_settings()) as views:
-        return [] if views is None else await views.balances()
+        return ([], []) if views is None else (await views.balances(), await views.costs())
 
 
 async def _journal() -> list[Line]:
+    """Transfers and decisions together, by their time."""
     async with look(load_settings()) as views:
-        return [] if views is None else [_entry(line) async for line in views.journal()]
+        if views is None:
+            return []
+        transfers = [_entry(line) async for line in views.journal()]
+        decisions = [_decision(line) async for line in views.audit_trail()]
+    return sorted([*transfers, *decisions], key=lambda line: int(line["at_ms"] or 0))
 
 
 def _job(line: Line) -> Line:
@@ -174,6 +183,18 @@ def _entry(line: Line) -> Line:
     known = {**line, "period": line["name"], "amount": shown}
     texts = {"guild_id", "member_id", "job_id"}
     return {key: _text(known[key]) if key in texts else known[key] for key in _ENTRY_KEYS}
+
+
+def _decision(line: Line) -> Line:
+    """Who decided what, in the columns of the journal."""
+    said = f"{line['what']}: {line['before']} → {line['after']}"
+    known = {**dict.fromkeys(_ENTRY_KEYS), **line, "kind": "decision", "reason": said}
+    return {key: _text(known[key]) if key == "guild_id" else known[key] for key in _ENTRY_KEYS}
+
+
+def _cost_line(line: Line) -> Line:
+    figures = {f"{name}_usd": _usd(line[f"{name}_micros"]) for name in ("charged", "cost", "difference")}
+    return {"provider": line["provider"], "month": line["month"], **figures}
 
 
 def _usd(micros: str | int | None) -> str | None:

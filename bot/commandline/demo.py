@@ -17,14 +17,16 @@ from rich.console import Console
 from bot.commandline.ending import run_until_signal
 from bot.commandline.faults import PlaceUnusableError, PortUnusableError, reason_of
 from bot.commandline.logs import set_up_logs
-from bot.domain.quota import Audience, Period, Rule, Unit
+from bot.domain.quota import Period, Unit
+from bot.domain.rules import Audience, Rule
+from bot.ports.books import By
 from bot.sandbox.client import Invocation, MemberClient
 from bot.sandbox.records import Channel, Guild, Message
 from bot.sandbox.server import Sandbox
 from bot.sandbox.transcript import write_transcript
 from bot.sandbox.world import World
 from bot.settings import DefaultSettings, Settings
-from bot.wiring import open_workshop, serve_discord
+from bot.wiring import now_ms, open_workshop, serve_discord
 
 CLIPS_A_DAY = 2
 CLIP_SECONDS_MAX = 90.0
@@ -82,7 +84,7 @@ async def _play(out: Path, port: int, say: Say) -> Path:
             say(f"a local Discord listens on {sandbox.cdn_host}")
             stage = _stage(sandbox, world)
             async with open_workshop(_settings(sandbox, folder)) as workshop:
-                await workshop.books.write(lambda tx: tx.rules.put(_rule(stage.guild)))
+                await workshop.books.write(lambda tx: tx.rules.put(_rule(stage.guild), by=_operator()))
                 async with asyncio.TaskGroup() as group:
                     bot = group.create_task(serve_discord(workshop))
                     await sandbox.gateway.ready(seconds=READY_SECONDS_MAX)
@@ -130,6 +132,10 @@ def _settings(sandbox: Sandbox, folder: Path) -> Settings:
 
 def _rule(guild: Guild) -> Rule:
     return Rule(guild_id=guild.id, audience=Audience.SERVER, unit=Unit.CLIPS, period=Period.DAY, amount=CLIPS_A_DAY)
+
+
+def _operator() -> By:
+    return By(actor="operator", at_ms=now_ms())
 
 
 async def _session(stage: Stage, say: Say) -> None:

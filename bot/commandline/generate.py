@@ -17,9 +17,10 @@ from bot.commandline.places import check_place
 from bot.commandline.telling import Teller
 from bot.commandline.wishes import Wish, request_of
 from bot.delivery.terminal import FileDelivery
-from bot.domain.errors import BotError, InternalError, PublicUrlMissingError, SettingsError
+from bot.domain.errors import BotError, InternalError, SettingsError
 from bot.domain.jobs import FileTarget, Job, JobState
 from bot.domain.references import ReferenceRules, check_declared
+from bot.domain.request_errors import PublicUrlMissingError
 from bot.domain.requests import SEED_MAX, Plan, Request
 from bot.settings import Settings, load_settings
 from bot.wiring import Workshop, dry_run, mint_job_id, now_ms, open_workshop, router_for

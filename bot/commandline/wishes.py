@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from bot.commandline.faults import reason_of
 from bot.commandline.places import is_storable, printable
-from bot.domain.errors import OptionUnknownError, ReferenceMissingError, TooManyReferencesError
 from bot.domain.references import Reference
+from bot.domain.request_errors import OptionUnknownError, ReferenceMissingError, TooManyReferencesError
 from bot.domain.requests import Aspect, Camera, Request, Style, Tier
 from bot.domain.slots import SLOTS_MAX, Frame, Kind, Place, Slot
 

@@ -24,3 +24,45 @@ class CancelButton(DynamicItem[Button[View]], template=r"dailies:cancel:(?P<job>
 
     async def callback(self, interaction: discord.Interaction) -> None:
         interaction.client.dispatch("cancel_click", interaction, self.job_id)
+
+
+class ConfirmButton(DynamicItem[Button[View]], template=r"dailies:confirm:(?P<job>\d{15,20})"):
+    """Agrees to the price of the job it names: dispatched as `confirm_click`."""
+
+    def __init__(self, job_id: int) -> None:
+        style = discord.ButtonStyle.success
+        super().__init__(Button(label="Confirm", style=style, custom_id=f"dailies:confirm:{job_id}"))
+        self.job_id = job_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction, _item: Item[View], match: re.Match[str], /
+    ) -> Self:
+        return cls(int(match["job"]))
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        interaction.client.dispatch("confirm_click", interaction, self.job_id)
+
+
+class ApprovalButton(DynamicItem[Button[View]], template=r"dailies:(?P<answer>approve|deny):(?P<job>\d{15,20})"):
+    """Approves or denies the job it names: dispatched as `approval_click`."""
+
+    def __init__(self, job_id: int, *, is_approved: bool) -> None:
+        label, style = ("Approve", discord.ButtonStyle.success) if is_approved else ("Deny", discord.ButtonStyle.danger)
+        custom_id = f"dailies:{label.lower()}:{job_id}"
+        super().__init__(Button(label=label, style=style, custom_id=custom_id))
+        self.job_id = job_id
+        self.is_approved = is_approved
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction, _item: Item[View], match: re.Match[str], /
+    ) -> Self:
+        return cls(int(match["job"]), is_approved=match["answer"] == "approve")
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        interaction.client.dispatch("approval_click", interaction, self.job_id, self.is_approved)
+
+
+BUTTONS = (CancelButton, ConfirmButton, ApprovalButton)
+"""What the client listens for."""

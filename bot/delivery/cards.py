@@ -3,12 +3,12 @@
 import discord
 
 from bot.delivery import words
-from bot.delivery.buttons import CancelButton
+from bot.delivery.buttons import CancelButton, ConfirmButton
 from bot.domain.jobs import Job, JobState
 
 PROMPT_CHARS = 1200
 NAME_CHARS = 22
-CANCELLABLE = frozenset({JobState.QUEUED, JobState.RUNNING})
+CANCELLABLE = frozenset({JobState.CONFIRMING, JobState.APPROVING, JobState.QUEUED, JobState.RUNNING})
 COLOURS = {
     JobState.DELIVERED: 0x3BA55D,
     JobState.FAILED: 0xD83C3E,
@@ -16,6 +16,9 @@ COLOURS = {
     JobState.UNDELIVERABLE: 0xE6A23C,
     JobState.UNCERTAIN: 0xE6A23C,
     JobState.CANCELLED: 0x80848E,
+    JobState.REFUSED: 0x80848E,
+    JobState.CONFIRMING: 0xE6A23C,
+    JobState.APPROVING: 0xE6A23C,
 }
 UNDER_WAY = 0x5865F2
 
@@ -35,7 +38,7 @@ def card(job: Job, *, ahead: int | None = None) -> discord.Embed:
         if job.plan.notes:
             embed.add_field(name="Notes", value=_bullets(job.plan.notes), inline=False)
         embed.set_footer(text=f"{job.plan.provider} · job {job.id}")
-    if job.error_text:
+    if job.error_text and job.state is not JobState.REFUSED:  # why is for the requester's eyes alone
         embed.add_field(name="What happened", value=_cut(words.plain(job.error_text)), inline=False)
     if job.message_id is not None and job.channel_id is not None:
         embed.add_field(name="The clip", value=jump_link(job), inline=False)
@@ -44,6 +47,8 @@ def card(job: Job, *, ahead: int | None = None) -> discord.Embed:
 
 def buttons(job: Job) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
+    if job.state is JobState.CONFIRMING:
+        view.add_item(ConfirmButton(job.id))
     if job.state in CANCELLABLE and not job.cancel_asked:
         view.add_item(CancelButton(job.id, may_cost=job.state is JobState.RUNNING and bool(job.quote_micros)))
     return view

@@ -67,7 +67,7 @@ class DiscordDelivery:
         """Edit the card and open the thread. A card that was deleted is not drawn again."""
         target = _channel_target(job)
         ahead = await self._views.ahead_of(job) if job.state is JobState.QUEUED else None
-        with _told(job), _translated():
+        with _told(job), translated():
             try:
                 await self._card_message(job, target).edit(
                     content=None,
@@ -77,7 +77,9 @@ class DiscordDelivery:
                 )
             except (discord.NotFound, discord.Forbidden):
                 return job.thread_id
-            return None if job.plan is None else await self._thread_id(job, target)
+            # A thread under a card that may yet be refused would outlive it.
+            unsure = job.plan is None or job.state is JobState.CONFIRMING
+            return job.thread_id if unsure else await self._thread_id(job, target)
 
     async def post(self, *, job: Job, clip: Clip) -> Posted:
         """Thread, then channel, then DM; the next only after a definite refusal of the one before."""
@@ -85,7 +87,7 @@ class DiscordDelivery:
         refusal = "no place was left"
         for find_place in self._ladder(job):
             try:
-                with _translated():
+                with translated():
                     return await self._post_at(job, clip, await find_place())
             except discord.HTTPException as fault:
                 if fault.status == 413 or fault.code == TOO_LARGE:  # noqa: PLR2004 -- HTTP's own number
@@ -110,7 +112,7 @@ class DiscordDelivery:
         if job.state is JobState.REFUSED:
             await self._refuse(job)
             return
-        with _told(job), _translated():
+        with _told(job), translated():
             for find_place in self._ladder(job):
                 try:
                     place = await find_place()
@@ -130,7 +132,7 @@ class DiscordDelivery:
         """The public placeholder goes and the reason is for the requester alone."""
         text = unformatted(job.error_text or "")
         interaction = self._whispers.of(job.id)
-        with _told(job), _translated():
+        with _told(job), translated():
             if interaction is not None and await _whispered(interaction, text):
                 self._whispers.forget(job.id)
                 return
@@ -213,7 +215,7 @@ class DiscordDelivery:
         return target.status_message_id
 
     async def _check_size(self, job: Job, clip: Clip) -> None:
-        with _translated():
+        with translated():
             limit = await self._upload_limit(job.guild_id)
         if clip.size_bytes > limit - FORM_BYTES:
             raise _too_large(job, clip, limit)
@@ -288,7 +290,7 @@ def _told(job: Job) -> Iterator[None]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Faults that pass become TryLaterError; Discord's definite answers stay as they are."""
     try:
         yield

@@ -10,6 +10,8 @@ MESSAGE_CHARS = 2000
 """https://docs.discord.com/developers/resources/message"""
 STAGES = {
     JobState.COLLECTING: "Collecting the references",
+    JobState.CONFIRMING: "Do you agree to the price?",
+    JobState.APPROVING: "Waiting for approval",
     JobState.QUEUED: "In the queue",
     JobState.SUBMITTING: "Handing over to the provider",
     JobState.UNCERTAIN: "Waiting: the provider's answer was lost",
@@ -53,6 +55,8 @@ def price(job: Job) -> str:
             return f"{dollars(job.cost_micros)} charged" if job.cost_micros else "Free"
         case JobState.FAILED | JobState.CANCELLED | JobState.ABANDONED | JobState.UNDELIVERABLE | JobState.REFUSED:
             return "Nothing charged"
+        case JobState.CONFIRMING:
+            return f"{quoted} at most. Nothing is held until you confirm; after an hour it is dropped."
         case _ if not job.quote_micros:
             return "Free"
         case _:

@@ -14,14 +14,14 @@ from typing import BinaryIO
 
 import httpx
 
-from bot.domain.errors import (
+from bot.domain.links import discord_link_ends_ms
+from bot.domain.references import MEGABYTE, MediaInfo, Reference, ReferenceRules, StoredReference, check_size
+from bot.domain.request_errors import (
     ReferenceExpiredError,
     ReferenceHostError,
     ReferenceMissingError,
     ReferenceUnreadableError,
 )
-from bot.domain.links import discord_link_ends_ms
-from bot.domain.references import MEGABYTE, MediaInfo, Reference, ReferenceRules, StoredReference, check_size
 from bot.domain.slots import kind_of
 from bot.media.child import ChildFailedError, Ending, Limits, run_limited
 from bot.media.download import Download, DownloadError, LinkExpiredError, TooLargeError, download

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from enum import StrEnum
 
-from bot.domain.errors import JobCancelledError, JobUnknownError
+from bot.domain.errors import JobCancelledError
 from bot.domain.jobs import Job, JobState
+from bot.domain.request_errors import JobUnknownError
 from bot.ports.books import Books, Telling, Transaction, Views
 from bot.services.bell import Bell
 from bot.services.moves import end
@@ -44,7 +45,7 @@ class JobDesk:
         job = tx.jobs.get(job_id)
         if job is None or (job.guild_id, job.member_id) != (guild_id, member_id):
             raise JobUnknownError(job=str(job_id))
-        if job.state in {JobState.COLLECTING, JobState.QUEUED}:
+        if job.state in {JobState.COLLECTING, JobState.CONFIRMING, JobState.APPROVING, JobState.QUEUED}:
             title = self._router.row(job.plan.provider).title if job.plan else "any provider"
             cancelled = JobCancelledError(where=f"before it was sent to {title}")
             end(tx, job, JobState.CANCELLED, cancelled, now_ms=self._now_ms())

@@ -94,7 +94,10 @@ class Finisher:
 
     def _delivered(self, tx: Transaction, job: Job, posted: Posted) -> None:
         now_ms = self._now_ms()
-        charged = tx.ledger.charge(job_id=job.id, cost_micros=job.cost_micros, actor=ACTOR, now_ms=now_ms)
+        provider = job.plan.provider if job.plan else None
+        charged = tx.ledger.charge(
+            job_id=job.id, cost_micros=job.cost_micros, actor=ACTOR, now_ms=now_ms, provider=provider
+        )
         changes = {"channel_id": posted.channel_id, "message_id": posted.message_id, "cost_micros": charged}
         move(tx, job, JobState.DELIVERED, now_ms=now_ms, **changes)
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from bot.domain.capabilities import Capabilities
-from bot.domain.errors import PublicUrlMissingError, ReferenceStaleError
+from bot.domain.errors import ReferenceStaleError
 from bot.domain.links import discord_link_ends_ms
 from bot.domain.references import StoredReference
+from bot.domain.request_errors import PublicUrlMissingError
 from bot.domain.requests import Plan
 
 LINK_MARGIN_MS = 3_600_000

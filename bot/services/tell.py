@@ -9,6 +9,7 @@ from bot.domain.jobs import Job
 from bot.domain.pacing import backoff_seconds
 from bot.ports.books import Books, OutboxItem, Telling
 from bot.ports.outside import Delivery, TryLaterError
+from bot.services.alerts import AdminTeller
 
 TRIES_MAX = 1000
 """With a minute's pause each, most of a day."""
@@ -17,11 +18,14 @@ log = structlog.get_logger(__name__)
 
 
 class Teller:
-    """Says one item of the outbox; a card is drawn from the job as it is now."""
+    """Says one item of the outbox; a card is drawn from the job as it is now. `admins` only where there is Discord."""
 
-    def __init__(self, *, books: Books, delivery: Delivery, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, *, books: Books, delivery: Delivery, now_ms: Callable[[], int], admins: AdminTeller | None = None
+    ) -> None:
         self._books = books
         self._delivery = delivery
+        self._admins = admins
         self._now_ms = now_ms
 
     async def step(self, item: OutboxItem) -> None:
@@ -43,9 +47,17 @@ class Teller:
         await self._books.write(lambda tx: tx.outbox.done(item))
 
     async def _say(self, item: OutboxItem, job: Job) -> None:
-        if item.telling is Telling.NOTICE:
-            await self._delivery.notify(job=job)
-            return
+        match item.telling:
+            case Telling.NOTICE:
+                await self._delivery.notify(job=job)
+            case Telling.CARD:
+                await self._show(job)
+            case Telling.APPROVAL if self._admins is not None:
+                await self._admins.ask(job)
+            case Telling.ALERT if self._admins is not None:
+                await self._admins.warn(job)
+
+    async def _show(self, job: Job) -> None:
         thread_id = await self._delivery.show(job=job)
         if thread_id is not None and thread_id != job.thread_id:
             await self._books.write(lambda tx: tx.jobs.place(job.id, thread_id=thread_id))

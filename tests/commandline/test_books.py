@@ -74,11 +74,12 @@ def test_the_journals_sums_are_the_balances(kept: Path) -> None:
         for wanted in [("member", "charge", unit)]
     }
     assert spent == {"usd": Decimal(0), "seconds": Decimal(4), "clips": Decimal(1)}
-    shown = balances.value
+    shown, costs = balances.value["balances"], balances.value["costs"]
     member = {one["unit"]: (one["spent"], one["held"], one["left"]) for one in shown if one["owner"] == "member"}
     assert member["clips"] == ("1 clip", "0 clips", None)
     assert member["seconds"][:2] == ("4 s", "0 s")
-    assert len(lines.out.splitlines()) == len(shown)
+    assert [(one["provider"], one["charged_usd"], one["cost_usd"]) for one in costs] == [("animatic", "0.00", "0.00")]
+    assert len(lines.out.splitlines()) == len(shown) + len(costs)
 
 
 def test_a_changed_journal_fails_the_check(kept: Path, tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_before_the_first_start_there_is_nothing_and_nothing_is_wrong(tmp_path: 
     more = (("ledger", "verify", "--json"), ("ledger", "export"), ("ledger", "export", "--json"))
     ran = several(tmp_path, *looks, *more)
     assert [one.status for one in ran] == [0] * 7
-    assert [ran[n].value for n in (1, 3, 6)] == [[], [], []]
+    assert [ran[n].value for n in (1, 3, 6)] == [[], {"balances": [], "costs": []}, []]
     assert ran[4].value == {"ok": True, "entries": 0, "balances": 0, "open_holds": 0, "problems": []}
     assert ran[5].out == f"{','.join(COLUMNS)}\n"
     assert list(tmp_path.iterdir()) == []

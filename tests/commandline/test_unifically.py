@@ -53,7 +53,7 @@ async def test_a_local_file_is_fetched_by_its_signed_link_and_paid_once(
     shown, verdict = await asyncio.to_thread(
         several, tmp_path, ("ledger", "show", "--json"), ("ledger", "verify", "--json")
     )
-    assert {(one["owner"], one["spent"], one["held"]) for one in shown.value if one["unit"] == "usd"} == {
+    assert {(one["owner"], one["spent"], one["held"]) for one in shown.value["balances"] if one["unit"] == "usd"} == {
         ("member", "$0.40", "$0.00"),
         ("operator", "$0.40", "$0.00"),
     }

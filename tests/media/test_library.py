@@ -9,15 +9,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.domain.errors import (
+from bot.domain.errors import RequestError
+from bot.domain.references import Reference, ReferenceRules
+from bot.domain.request_errors import (
     ReferenceExpiredError,
     ReferenceHostError,
     ReferenceMissingError,
     ReferenceTooLargeError,
     ReferenceUnreadableError,
-    RequestError,
 )
-from bot.domain.references import Reference, ReferenceRules
 from bot.domain.slots import Frame, Kind, Place, Slot
 from bot.media.library import Library
 from bot.ports.outside import ClipUnreachableError, ClipUnusableError, Media

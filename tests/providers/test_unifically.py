@@ -25,9 +25,10 @@ from PIL import Image
 from structlog.testing import capture_logs
 
 from bot.domain.capabilities import make_plan, quote_micros
-from bot.domain.errors import ModerationError, OptionUnsupportedError, ProviderAuthError, ProviderRefusedError
+from bot.domain.errors import ModerationError, ProviderAuthError, ProviderRefusedError
 from bot.domain.links import SignedLinks
 from bot.domain.references import MediaInfo, Reference, StoredReference
+from bot.domain.request_errors import OptionUnsupportedError
 from bot.domain.requests import Aspect, Plan, Request, Tier
 from bot.domain.slots import Frame, Kind, Place, Slot, kind_of
 from bot.ports.outside import (

@@ -11,14 +11,17 @@ import httpx
 
 from bot.domain.capabilities import Capabilities
 from bot.domain.jobs import ChannelTarget, Job, JobState, Target, TargetKind
-from bot.domain.quota import Caps
 from bot.domain.references import Reference, ReferenceRules
 from bot.domain.requests import Plan, Request
+from bot.domain.rules import Caps
 from bot.media.library import Library
 from bot.ports.books import Transaction
-from bot.ports.outside import Clip, Pending, Posted, Succeeded, TaskStatus, WireRequest
+from bot.ports.outside import Admins, Clip, Pending, Posted, Succeeded, TaskStatus, WireRequest
 from bot.providers.unifically import CAPABILITIES as UNIFICALLY
 from bot.services.accounts import Accounts
+from bot.services.admission import Admission
+from bot.services.alerts import AdminTeller
+from bot.services.approvals import Approvals
 from bot.services.bell import Bell
 from bot.services.collect import Collector
 from bot.services.desk import JobDesk
@@ -150,6 +153,7 @@ class Stage:
     delivery: ScriptedDelivery
     caps: Caps
     folder: Path
+    admins: Admins | None = None
 
     def __post_init__(self) -> None:
         self.bell = JumpingBell(self.clock)
@@ -157,6 +161,10 @@ class Stage:
         self.router = Router(rows={"unifically": self.provider.capabilities}, order=["unifically"], draw_seed=lambda: 7)
         self.accounts = Accounts(providers={"unifically": [self.provider]}, now_ms=now_ms)
         self.intake = Intake(books=self.books, bell=self.bell, now_ms=now_ms, rules=ReferenceRules())
+        self.admission = Admission(router=self.router, caps=self.caps, now_ms=now_ms)
+        self.approvals = Approvals(
+            books=self.books, router=self.router, admission=self.admission, bell=self.bell, now_ms=now_ms
+        )
         self.desk = JobDesk(books=self.books, views=self.views, router=self.router, bell=self.bell, now_ms=now_ms)
 
     def runner(self) -> Runner:
@@ -167,7 +175,7 @@ class Stage:
             media=self.library,
             router=self.router,
             sources=sources,
-            caps=self.caps,
+            admission=self.admission,
             now_ms=now_ms,
         )
         submit = Submitter(books=self.books, router=self.router, accounts=self.accounts, sources=sources, now_ms=now_ms)
@@ -181,6 +189,8 @@ class Stage:
         )
         steps = {
             JobState.COLLECTING: collect.step,
+            JobState.CONFIRMING: self.approvals.expire,
+            JobState.APPROVING: self.approvals.expire,
             JobState.QUEUED: submit.step,
             JobState.SUBMITTING: submit.resume,
             JobState.UNCERTAIN: submit.give_up,
@@ -188,13 +198,19 @@ class Stage:
             JobState.FETCHING: finish.fetch,
             JobState.POSTING: finish.post,
         }
-        teller = Teller(books=self.books, delivery=self.delivery, now_ms=now_ms)
+        teller = Teller(books=self.books, delivery=self.delivery, now_ms=now_ms, admins=self._admin_teller())
         lane = Lane(name="all", steps=steps, limit=8, seconds_max=30)
         runner = Runner(
             books=self.books, lanes=[lane], teller=teller, delivery=self.delivery, bell=self.bell, now_ms=now_ms
         )
         self.bell.is_idle = lambda: runner.is_idle
         return runner
+
+    def _admin_teller(self) -> AdminTeller | None:
+        if self.admins is None:
+            return None
+        now_ms = self.clock.now_ms
+        return AdminTeller(books=self.books, views=self.views, admins=self.admins, caps=self.caps, now_ms=now_ms)
 
     async def ask(
         self,

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import ClipTooLargeError, JobUnknownError, ProviderRefusedError
+from bot.domain.errors import ClipTooLargeError, ProviderRefusedError
 from bot.domain.jobs import Job, JobState
-from bot.domain.quota import Audience, Period, Rule, Unit
+from bot.domain.quota import Period, Unit
 from bot.domain.references import Reference
+from bot.domain.request_errors import JobUnknownError
+from bot.domain.rules import Audience, Rule
 from bot.domain.slots import Kind, Slot
-from bot.ports.books import Attempt, Outcome, Transaction
+from bot.ports.books import Attempt, By, Outcome, Transaction
 from bot.ports.outside import (
     Failed,
     NotSentError,
@@ -27,6 +29,8 @@ from bot.ports.outside import (
 from bot.services.desk import CancelAnswer
 from bot.services.routing import Router
 from tests.services.stage import GUILD, JOB, MEMBER, ROW, SAMPLES, ScriptedDelivery, ScriptedProvider, Stage, set_stage
+
+ADMIN = By(actor="9", at_ms=1_795_000_000_000)
 
 
 @pytest.fixture
@@ -243,7 +247,7 @@ async def test_an_empty_budget_refuses_before_a_byte_is_copied(tmp_path: Path) -
 async def test_a_clip_rule_of_nothing_refuses_every_clip(tmp_path: Path, made: Path) -> None:
     rule = Rule(guild_id=GUILD, audience=Audience.SERVER, unit=Unit.CLIPS, period=Period.DAY, amount=0)
     async with set_stage(tmp_path, provider=succeeding(made)) as stage:
-        await stage.books.write(lambda tx: tx.rules.put(rule))
+        await stage.books.write(lambda tx: tx.rules.put(rule, by=ADMIN))
         await stage.ask()
         job = await stage.run_to_end()
         assert job.error_code == "quota_exceeded"
@@ -252,7 +256,7 @@ async def test_a_clip_rule_of_nothing_refuses_every_clip(tmp_path: Path, made: P
 
 async def test_a_pause_refuses_and_says_who(tmp_path: Path) -> None:
     async with set_stage(tmp_path) as stage:
-        await stage.books.write(lambda tx: tx.rules.pause(guild_id=None, by="the operator"))
+        await stage.books.write(lambda tx: tx.rules.pause(guild_id=None, paused=True, by=ADMIN))
         await stage.ask()
         job = await stage.run_to_end()
         assert (job.state, job.error_code) == (JobState.REFUSED, "paused")

@@ -6,10 +6,13 @@ from typing import Any
 import av
 
 from bot.domain.jobs import JobState
-from bot.domain.quota import Audience, Period, Rule, Unit
+from bot.domain.quota import Period, Unit
+from bot.domain.rules import Audience, Rule
+from bot.ports.books import By
 from bot.sandbox.records import ChannelType, Message, Permission, Pings
 from tests.stories.rig import SAMPLES, Story, story
 
+BY = By(actor="9", at_ms=1_795_000_000_000)
 FILES: dict[str, Any] = {"image1": SAMPLES / "cat.jpg", "video1": SAMPLES / "drift.mp4", "audio1": SAMPLES / "mood.mp3"}
 
 
@@ -69,7 +72,7 @@ async def test_roles_reach_the_rules_without_any_intent(tmp_path: Path) -> None:
             amount=1,
         )
         for rule in (everyone, artists):
-            await told.workshop.books.write(lambda tx, rule=rule: tx.rules.put(rule))  # type: ignore[misc] # bound now
+            await told.workshop.books.write(lambda tx, rule=rule: tx.rules.put(rule, by=BY))  # type: ignore[misc] # bound now
         await told.clip(told.generate(duration=4, resolution="480p"))
         second = told.generate(duration=4, resolution="480p")
         assert "You have 0 clips left of 1 clip" in await told.refusal(second)
@@ -105,7 +108,8 @@ async def test_without_any_place_left_the_clip_comes_by_direct_message(tmp_path:
     async with story(tmp_path) as told:
         asked = told.generate(duration=4, resolution="720p")
         await asked.response(seconds=10)
-        told.channel.bot_permissions &= ~(Permission.SEND_MESSAGES | Permission.SEND_MESSAGES_IN_THREADS)
+        denied = Permission.SEND_MESSAGES | Permission.SEND_MESSAGES_IN_THREADS
+        told.world.overwrite(told.channel, told.world.bot, deny=denied)
         clip = await told.clip(asked)
         assert told.world.channel(clip.channel_id).guild_id is None
 
@@ -166,14 +170,14 @@ async def test_a_hostile_prompt_pings_and_formats_nothing(tmp_path: Path) -> Non
 async def test_a_refusal_survives_a_broken_connection(tmp_path: Path) -> None:
     async with story(tmp_path, default_guild_budget_usd=0) as told:
         everyone = Rule(guild_id=told.guild.id, audience=Audience.SERVER, unit=Unit.CLIPS, period=Period.DAY, amount=0)
-        await told.workshop.books.write(lambda tx: tx.rules.put(everyone))
+        await told.workshop.books.write(lambda tx: tx.rules.put(everyone, by=BY))
         told.world.faults.drop("POST", r"/webhooks/", moment="before")
         assert "0 clips left" in await told.refusal(told.generate())
 
 
 async def test_what_the_bot_may_not_do_is_said_before_anything_is_written(tmp_path: Path) -> None:
     async with story(tmp_path) as told:
-        told.channel.bot_permissions &= ~Permission.ATTACH_FILES
+        told.world.overwrite(told.channel, told.world.bot, deny=Permission.ATTACH_FILES)
         assert "I may not attach files in this channel." in await told.refusal(told.generate())
 
 

@@ -1,0 +1,23 @@
+"""Who is asking: what every interaction says of its member, whatever the library keeps."""
+
+import discord
+
+from bot.domain.request_errors import NotAllowedError
+
+MANAGE = "Manage Server"
+
+
+def role_ids(user: discord.User | discord.Member) -> tuple[int, ...]:
+    """The ids in the payload: without intents the library has no role objects, so `user.roles` is empty."""
+    return tuple(user._roles) if isinstance(user, discord.Member) else ()  # noqa: SLF001 -- there is no public way
+
+
+def is_manager(interaction: discord.Interaction) -> bool:
+    return interaction.permissions.manage_guild
+
+
+def managed_guild(interaction: discord.Interaction) -> int:
+    """The server's id for somebody who manages it, checked at this moment. Raises NotAllowedError."""
+    if interaction.guild_id is None or not is_manager(interaction):
+        raise NotAllowedError(permission=MANAGE)
+    return interaction.guild_id
