@@ -75,7 +75,11 @@ def generate(
         watermark=watermark,
         web_search=web_search,
     )
-    teller = Teller(wish=wish, as_json=as_json)
+    _answer(wish, Teller(wish=wish, as_json=as_json), out=out, dry=dry)
+
+
+def _answer(wish: Wish, teller: Teller, *, out: str | None, dry: bool) -> None:
+    """Make it, or say why not; the exit status says the same."""
     try:
         settings = load_settings()
         set_up_logs(settings, quiet=True)

@@ -64,20 +64,31 @@ def as_documented(body: Any) -> Any:
     """Write ids as text where the documents allow numbers but the file does not.
 
     `attachments[].id` is "snowflake or number" (https://docs.discord.com/developers/reference#uploading-files), and
-    ids in `allowed_mentions` may be numbers as any snowflake may.
+    the library writes other ids as numbers, which any snowflake may be: in `allowed_mentions`, `message_reference`
+    and `recipient_id`.
     """
     body = copy.deepcopy(body)
     for message in (body, body.get("data")) if isinstance(body, dict) else ():
-        if not isinstance(message, dict):
-            continue
-        for attachment in message.get("attachments") or ():
-            if isinstance(attachment, dict) and isinstance(attachment.get("id"), int):
-                attachment["id"] = str(attachment["id"])
-        allowed = message.get("allowed_mentions")
-        for name in ("users", "roles"):
-            if isinstance(allowed, dict) and isinstance(allowed.get(name), list):
-                allowed[name] = [str(item) for item in allowed[name]]
+        if isinstance(message, dict):
+            _write_ids(message)
     return body
+
+
+def _write_ids(message: Json) -> None:
+    reference, allowed = message.get("message_reference"), message.get("allowed_mentions")
+    for attachment in message.get("attachments") or ():
+        _as_text(attachment, "id")
+    _as_text(reference, "message_id", "channel_id", "guild_id")
+    _as_text(message, "recipient_id")
+    for name in ("users", "roles"):
+        if isinstance(allowed, dict) and isinstance(allowed.get(name), list):
+            allowed[name] = [str(item) for item in allowed[name]]
+
+
+def _as_text(holder: Any, *names: str) -> None:
+    for name in names:
+        if isinstance(holder, dict) and type(holder.get(name)) is int:
+            holder[name] = str(holder[name])
 
 
 def _reason_to_skip(place: Path | None) -> str | None:

@@ -1,6 +1,7 @@
 """Whole commands over the local Discord: the real bot, real sockets, a real database, and members who click."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 from bot.domain.jobs import Job, JobState, TargetKind
 from bot.sandbox.client import Invocation, MemberClient
 from bot.sandbox.records import AnswerType, Channel, Guild, Message
+from bot.sandbox.schema import PublishedSchema, place_of_schema
 from bot.sandbox.server import Sandbox
 from bot.sandbox.world import World
 from bot.settings import DefaultSettings, Settings
@@ -89,7 +91,9 @@ class Story:
 async def story(folder: Path, *, link_life_seconds: int = 86_400, **settings: Any) -> AsyncIterator[Story]:
     """The bot, running. At the end the sandbox must have caught it at nothing, and the books must be in order."""
     world = World(folder=folder / "discord", link_life_seconds=link_life_seconds)
-    async with Sandbox(world=world) as sandbox:
+    # Where Discord's published schema is at hand, all that the bot sends is checked against it as well.
+    schema = PublishedSchema(place=place_of_schema(os.environ))
+    async with Sandbox(world=world, schema=schema) as sandbox:
         guild = world.add_guild()
         member, other = (sandbox.client(world.add_member(guild, name)) for name in ("Member", "Other"))
         channel = world.add_channel(guild)
