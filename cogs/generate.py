@@ -17,6 +17,7 @@ from bot.domain.request_errors import BotPermissionsError
 from bot.domain.requests import SEED_MAX, Aspect, Camera, Request, Tier
 from bot.domain.slots import Frame, Kind, Place, Slot
 from bot.services.intake import Intake
+from cogs.asking import role_ids
 
 AspectName = Literal["21:9", "16:9", "4:3", "1:1", "3:4", "9:16"]
 ResolutionName = Literal["480p", "720p", "1080p", "2k"]
@@ -136,11 +137,6 @@ def check_permissions(interaction: discord.Interaction) -> None:
     missing = [words for words, allowed in needed.items() if not allowed]
     if missing:
         raise BotPermissionsError(missing=" or ".join(missing))
-
-
-def role_ids(user: discord.User | discord.Member) -> tuple[int, ...]:
-    """The ids in the payload: without intents the library has no role objects, so `user.roles` is empty."""
-    return tuple(user._roles) if isinstance(user, discord.Member) else ()  # noqa: SLF001 -- there is no public way
 
 
 def _target(

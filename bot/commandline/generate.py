@@ -98,7 +98,7 @@ def _answer(wish: Wish, teller: Teller, *, out: str | None, dry: bool) -> None:
     except KeyboardInterrupt:
         teller.tell_refusal(InterruptedError())
         raise typer.Exit(Status.INTERRUPTED) from None
-    except Exception as bug:
+    except Exception as bug:  # whatever breaks, the one JSON object is printed and the log has the rest
         reference = secrets.token_hex(4)
         log.exception("internal", reference=reference)
         teller.tell_refusal(InternalError(reference=reference))

@@ -147,7 +147,7 @@ class Animatic:
         except OSError as error:
             # No child could be started: nothing is decided, and the next read tries again.
             log.warning("animatic not started", task_id=task_id, error=str(error))
-        except Exception:
+        except Exception:  # a bug of ours ends this render, not every other one in the group
             log.exception("animatic broke", task_id=task_id)
             self._fail(task_id, _BROKE_DOWN)
 
