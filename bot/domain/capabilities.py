@@ -54,6 +54,15 @@ def quote_micros(plan: Plan, capabilities: Capabilities) -> int:
     return capabilities.tiers[plan.tier].micros_per_second * plan.duration_seconds
 
 
+def default_duration(capabilities: Capabilities) -> int:
+    """How long a clip is when nobody says."""
+    return _nearest(DURATION_DEFAULT_SECONDS, capabilities)
+
+
+def _nearest(wanted: int, capabilities: Capabilities) -> int:
+    return min(capabilities.durations, key=lambda seconds: abs(seconds - wanted))
+
+
 def make_plan(
     *, request: Request, stored: Sequence[StoredReference], capabilities: Capabilities, draw_seed: Callable[[], int]
 ) -> Plan:
@@ -115,7 +124,7 @@ def _duration(request: Request, capabilities: Capabilities, notes: list[str]) ->
     wanted = DURATION_DEFAULT_SECONDS if request.duration_seconds is None else request.duration_seconds
     if wanted in allowed:
         return wanted
-    nearest = min(allowed, key=lambda seconds: abs(seconds - wanted))
+    nearest = _nearest(wanted, capabilities)
     if request.duration_seconds is not None:
         raise _unsupported(capabilities, "a duration of", f"{wanted} s", f"the nearest is {nearest} s")
     notes.append(f"{capabilities.title} has no {wanted} s clips; {nearest} s is made instead.")

@@ -37,6 +37,13 @@ class Bounds:
         if self.seconds_max is not None and plan.duration_seconds > self.seconds_max:
             raise BoundError(option="length", asked=f"{plan.duration_seconds} s", allowed=f"up to {self.seconds_max} s")
 
+    def allows(self, plan: Plan) -> bool:
+        try:
+            self.check(plan)
+        except BoundError:
+            return False
+        return True
+
     def wider(self, other: "Bounds") -> "Bounds":
         """What either allows."""
         no_tiers = self.tiers is None or other.tiers is None
@@ -83,10 +90,10 @@ class Binding:
     def rules(self) -> tuple[Rule, ...]:
         return self.own + self.server
 
-    def check(self, plan: Plan) -> None:
-        """Every bound that binds. Raises BoundError."""
-        for bounds in (*self.own_bounds, *(rule.bounds for rule in self.server)):
-            bounds.check(plan)
+    @property
+    def bounds(self) -> tuple[Bounds, ...]:
+        """Every bound that binds."""
+        return (*self.own_bounds, *(rule.bounds for rule in self.server))
 
 
 def binding_of(rules: Iterable[Rule], member_id: str, role_ids: Sequence[int]) -> Binding:
@@ -125,14 +132,15 @@ def _bounds(rules: Sequence[Rule]) -> tuple[Bounds, ...]:
         by_subject.setdefault(rule.subject_id, []).append(rule.bounds)
     if len(by_subject) == 1:
         return tuple(rule.bounds for rule in rules)
-    narrowed = [_narrowest(group) for group in by_subject.values()]
+    narrowed = [narrowest(group) for group in by_subject.values()]
     widest = narrowed[0]
     for bounds in narrowed[1:]:
         widest = widest.wider(bounds)
     return (widest,)
 
 
-def _narrowest(group: Sequence[Bounds]) -> Bounds:
+def narrowest(group: Sequence[Bounds]) -> Bounds:
+    """What all of them allow."""
     tiers = [bounds.tiers for bounds in group if bounds.tiers is not None]
     resolutions = [bounds.resolution_max for bounds in group if bounds.resolution_max is not None]
     seconds = [bounds.seconds_max for bounds in group if bounds.seconds_max is not None]
@@ -223,8 +231,9 @@ def legs_of(
         limits[guild, Unit.USD, Period.MONTH] = caps.guild_month_micros
     for rule in rules:
         limits[guild if rule.audience is Audience.SERVER else member, rule.unit, rule.period] = rule.amount
+    windows = {period: window_at(period, now_ms, zone) for period in {period for _, _, period in limits}}
     legs = [
-        Leg(owner=o, unit=u, window=window_at(p, now_ms, zone), amount=amounts[u], limit=limit)
+        Leg(owner=o, unit=u, window=windows[p], amount=amounts[u], limit=limit)
         for (o, u, p), limit in sorted(limits.items(), key=lambda item: owners.index(item[0][0]))
     ]
     return [*legs, _operator_leg(amounts[Unit.USD], caps, now_ms)]

@@ -8,7 +8,7 @@ from bot.domain.references import MEGABYTE, StoredReference
 from bot.domain.request_errors import CopiesFullError
 from bot.ports.books import Books, Transaction
 from bot.ports.outside import Media
-from bot.services.admission import Admission, choices_of
+from bot.services.admission import Admission
 from bot.services.moves import end
 from bot.services.routing import Router
 from bot.services.sources import Sources
@@ -42,8 +42,7 @@ class Collector:
         try:
             await self._books.write(lambda tx: self._admit(tx, job))
             stored = await self._copies(job)
-            choices = await self._books.write(lambda tx: choices_of(tx, job))
-            plan = self._router.plan(job.request, stored, choices=choices)
+            plan = await self._books.write(lambda tx: self._admission.plan(tx, job, stored))
             self._sources.links(plan, self._router.row(plan.provider))
             await self._books.write(lambda tx: self._admission.take(tx, job, plan, confirmed=False))
         except (RequestError, QuotaError, ProviderError) as refusal:

@@ -2,10 +2,12 @@
 
 import secrets
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.quota import Leg, Owner, OwnerKind, Period, Unit, Window
 from bot.storage.journal import JOBS, LIMITS, Cause, Journal, Kind, Reason, Transfer
+from bot.storage.sqlite import insert
 
 _OWNER_ID_BYTES = 12
 NO_GUILD = 0
@@ -122,19 +124,21 @@ class Balances:
             "UPDATE balance SET limited = ?, granted = ? WHERE id = ?", (int(is_limited), granted, balance.id)
         )
 
-    def hold(self, balance_id: int, transfer: Transfer, cause: Cause) -> None:
-        """Book a hold whose amount the balance carries already."""
-        seq = self._journal.book(transfer, cause)
-        self._connection.execute(
-            "INSERT INTO reservation (id, job_id, balance_id, amount, at_ms, state) VALUES (?, ?, ?, ?, ?, 'held')",
-            (seq, transfer.job_id, balance_id, transfer.amount, cause.at_ms),
-        )
+    def hold_all(self, transfers: Sequence[Transfer], cause: Cause) -> None:
+        """Book holds whose amounts the balances carry already."""
+        seqs = self._journal.book_all(transfers, cause)
+        rows = [
+            (seq, one.job_id, one.debit, one.amount, cause.at_ms, "held")
+            for seq, one in zip(seqs, transfers, strict=True)
+        ]
+        insert(self._connection, "INSERT INTO reservation (id, job_id, balance_id, amount, at_ms, state)", rows)
 
     def _find(self, owner: Owner, unit: Unit, window: Window) -> Balance | None:
         row = self._connection.execute(_FIND, (*who(owner), unit.value, window.period.value, window.name)).fetchone()
         if row is None:
             return None
-        return Balance(**{**dict(row), "limited": bool(row["limited"])})
+        balance_id, owner_id, limited, granted, caught_up = row
+        return Balance(id=balance_id, owner=owner_id, limited=bool(limited), granted=granted, caught_up=caught_up)
 
     def _owner_row(self, kind: str, guild_id: int, member_id: str) -> str:
         found = self._connection.execute(
@@ -168,7 +172,7 @@ class Balances:
         if used > 0:
             self._open_with(balance, leg.unit, used, cause)
         for row in held:
-            self._hold_with(balance, leg.unit, row, cause)
+            self.hold_all([_held_before(balance, leg.unit, row)], cause)
         self._connection.execute(
             "UPDATE balance SET spent = spent + ?, held = held + ?, caught_up = ? WHERE id = ?",
             (max(used, 0), sum(row["amount"] for row in held), self._journal.next_seq() - 1, balance.id),
@@ -185,17 +189,17 @@ class Balances:
         )
         self._journal.book(transfer, cause)
 
-    def _hold_with(self, balance: Balance, unit: Unit, meter: sqlite3.Row, cause: Cause) -> None:
-        transfer = Transfer(
-            id=f"hold:{meter['job_id']}:{balance.id}",
-            kind=Kind.HOLD,
-            debit=balance.id,
-            credit=JOBS[unit],
-            amount=meter["amount"],
-            job_id=meter["job_id"],
-            reason=Reason.HELD,
-        )
-        self.hold(balance.id, transfer, cause)
+
+def _held_before(balance: Balance, unit: Unit, meter: sqlite3.Row) -> Transfer:
+    return Transfer(
+        id=f"hold:{meter['job_id']}:{balance.id}",
+        kind=Kind.HOLD,
+        debit=balance.id,
+        credit=JOBS[unit],
+        amount=meter["amount"],
+        job_id=meter["job_id"],
+        reason=Reason.HELD,
+    )
 
 
 def _can_miss(leg: Leg) -> bool:

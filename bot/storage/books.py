@@ -3,8 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,14 +18,27 @@ from bot.storage.writer import Writer
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SqliteTransaction:
-    """The four parts of the store over one connection, inside one transaction."""
+    """The four parts of the store over one connection, inside one transaction; most work needs one or two."""
 
-    jobs: SqliteJobs
-    ledger: SqliteLedger
-    rules: SqliteRules
-    outbox: SqliteOutbox
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @cached_property
+    def jobs(self) -> SqliteJobs:
+        return SqliteJobs(self._connection)
+
+    @cached_property
+    def ledger(self) -> SqliteLedger:
+        return SqliteLedger(self._connection)
+
+    @cached_property
+    def rules(self) -> SqliteRules:
+        return SqliteRules(self._connection)
+
+    @cached_property
+    def outbox(self) -> SqliteOutbox:
+        return SqliteOutbox(self._connection)
 
 
 class SqliteBooks:
@@ -36,7 +48,7 @@ class SqliteBooks:
         self._writer = writer
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        return await self._writer.run(lambda connection: work(transaction_on(connection)))
+        return await self._writer.run(lambda connection: work(SqliteTransaction(connection)))
 
 
 @asynccontextmanager
@@ -53,12 +65,3 @@ async def open_books(data_dir: Path, *, database: Path | None = None) -> AsyncIt
             yield SqliteBooks(writer=writer)
         finally:
             await writer.close()
-
-
-def transaction_on(connection: sqlite3.Connection) -> SqliteTransaction:
-    return SqliteTransaction(
-        jobs=SqliteJobs(connection),
-        ledger=SqliteLedger(connection),
-        rules=SqliteRules(connection),
-        outbox=SqliteOutbox(connection),
-    )

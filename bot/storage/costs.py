@@ -20,23 +20,24 @@ class Costs:
         owner = Owner(kind=OwnerKind.OPERATOR, member_id=provider)
         month = window_at(Period.MONTH, cause.at_ms, UTC)
         balance = self._balances.opened(owner, Unit.USD, month).id
-        self._adjust(f"charged:{job_id}", Reason.CHARGED, COSTS, balance, charged_micros, job_id, cause)
-        self._adjust(f"cost:{job_id}", Reason.COST, balance, COSTS, cost_micros, job_id, cause)
+        adjusts = [
+            _adjust(f"charged:{job_id}", Reason.CHARGED, COSTS, balance, charged_micros, job_id),
+            _adjust(f"cost:{job_id}", Reason.COST, balance, COSTS, cost_micros, job_id),
+        ]
+        self._journal.book_all(adjusts, cause)
         self._connection.execute(
             "UPDATE balance SET granted = granted + ?, spent = spent + ? WHERE id = ?",
             (charged_micros, cost_micros, balance),
         )
 
-    def _adjust(
-        self, transfer_id: str, reason: Reason, debit: int, credit: int, amount: int, job_id: int, cause: Cause
-    ) -> None:
-        transfer = Transfer(
-            id=transfer_id,
-            kind=Kind.ADJUST,
-            debit=debit,
-            credit=credit,
-            amount=amount,
-            job_id=job_id,
-            reason=reason,
-        )
-        self._journal.book(transfer, cause)
+
+def _adjust(transfer_id: str, reason: Reason, debit: int, credit: int, amount: int, job_id: int) -> Transfer:
+    return Transfer(
+        id=transfer_id,
+        kind=Kind.ADJUST,
+        debit=debit,
+        credit=credit,
+        amount=amount,
+        job_id=job_id,
+        reason=reason,
+    )

@@ -1,12 +1,13 @@
 """The journal: transfers are only ever added, each hashed together with the one before."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
 
 from bot.domain.quota import Unit
+from bot.storage.sqlite import insert
 
 LIMITS = {Unit.USD: 1, Unit.SECONDS: 3, Unit.CLIPS: 5}
 """The balances that grants come from, as the first migration made them."""
@@ -17,6 +18,9 @@ COSTS = -1
 HOUSE = "house"
 FIRST_CHAIN = b""
 _HASH_BYTES = 16
+_ADD = """
+INSERT INTO transfer (seq, id, body_hash, kind, debit, credit, amount, hold, job_id, reason, actor, at_ms, chain)
+"""
 
 
 class Kind(StrEnum):
@@ -82,23 +86,27 @@ class Journal:
 
     def book(self, transfer: Transfer, cause: Cause) -> int:
         """Add a transfer and return its place; one that is there already is left alone."""
-        last, chain = self._last()
-        body = (
-            transfer.kind.value,
-            transfer.debit,
-            transfer.credit,
-            transfer.amount,
-            transfer.hold,
-            transfer.job_id,
-            None if transfer.reason is None else transfer.reason.value,
-        )
-        row = (last + 1, transfer.id, body_hash(body), *body, cause.actor, cause.at_ms)
-        added = self._connection.execute(
-            "INSERT INTO transfer (seq, id, body_hash, kind, debit, credit, amount, hold, job_id, reason, actor, "
-            "at_ms, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-            (*row, chained(chain, row)),
-        ).rowcount
-        return last + 1 if added else self._known(transfer.id, body_hash(body))
+        (seq,) = self.book_all([transfer], cause)
+        return seq
+
+    def book_all(self, transfers: Sequence[Transfer], cause: Cause) -> list[int]:
+        """Add transfers and return their places; those that are there already are left alone."""
+        known = self._known(transfers)
+        seq, chain = self._last()
+        rows: list[tuple[object, ...]] = []
+        for transfer in transfers:
+            body = _body(transfer)
+            wanted = body_hash(body)
+            if transfer.id in known:
+                _check_same(transfer, known[transfer.id][1], wanted)
+                continue
+            seq += 1
+            row = (seq, transfer.id, wanted, *body, cause.actor, cause.at_ms)
+            chain = chained(chain, row)
+            rows.append((*row, chain))
+            known[transfer.id] = (seq, wanted)
+        insert(self._connection, _ADD, rows)
+        return [known[transfer.id][0] for transfer in transfers]
 
     def has(self, transfer_id: str) -> bool:
         row = self._connection.execute("SELECT 1 FROM transfer WHERE id = ?", (transfer_id,)).fetchone()
@@ -111,13 +119,31 @@ class Journal:
         row = self._connection.execute("SELECT seq, chain FROM transfer ORDER BY seq DESC LIMIT 1").fetchone()
         return (0, FIRST_CHAIN) if row is None else (row[0], row[1])
 
-    def _known(self, transfer_id: str, wanted: bytes) -> int:
-        seq, found = self._connection.execute(
-            "SELECT seq, body_hash FROM transfer WHERE id = ?", (transfer_id,)
-        ).fetchone()
-        if found != wanted:
-            raise TransferConflictError(f"transfer {transfer_id} is booked already with another body")
-        return int(seq)
+    def _known(self, transfers: Sequence[Transfer]) -> dict[str, tuple[int, bytes]]:
+        """Place and body of those that are there already."""
+        marks = ", ".join("?" * len(transfers))
+        rows = self._connection.execute(
+            f"SELECT id, seq, body_hash FROM transfer WHERE id IN ({marks})",  # noqa: S608  our own text
+            [transfer.id for transfer in transfers],
+        )
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def _check_same(transfer: Transfer, found: bytes, wanted: bytes) -> None:
+    if found != wanted:
+        raise TransferConflictError(f"transfer {transfer.id} is booked already with another body")
+
+
+def _body(transfer: Transfer) -> tuple[object, ...]:
+    return (
+        transfer.kind.value,
+        transfer.debit,
+        transfer.credit,
+        transfer.amount,
+        transfer.hold,
+        transfer.job_id,
+        None if transfer.reason is None else transfer.reason.value,
+    )
 
 
 def body_hash(body: Iterable[object]) -> bytes:

@@ -62,8 +62,7 @@ class SqliteLedger:
             return self._charged_before(job_id)
         cause = Cause(actor=self._balances.actor(actor), at_ms=now_ms)
         prices = _prices(held, cost_micros)
-        for leg, price in zip(held, prices, strict=True):
-            self._resolve(job_id, leg, Kind.CHARGE, price, cause)
+        self._resolve(job_id, held, Kind.CHARGE, prices, cause)
         charged_micros = max((price for leg, price in zip(held, prices, strict=True) if _is_money(leg)), default=0)
         if cost_micros is not None and cost_micros > charged_micros:
             self._lose(job_id, cost_micros - charged_micros, cause)
@@ -79,20 +78,20 @@ class SqliteLedger:
         if not held:
             return
         cause = Cause(actor=self._balances.actor(actor), at_ms=now_ms)
-        for leg in held:
-            self._resolve(job_id, leg, Kind.RELEASE, leg["amount"], cause)
+        self._resolve(job_id, held, Kind.RELEASE, [leg["amount"] for leg in held], cause)
         if provider is not None and cost_micros:
             self._costs.book(job_id, provider, charged_micros=0, cost_micros=cost_micros, cause=cause)
 
     def _hold_legs(self, job_id: int, legs: Sequence[Leg], cause: Cause) -> None:
-        for leg in legs:
-            self._hold_leg(job_id, leg, cause)
+        holds = [self._taken(job_id, leg, cause) for leg in legs]
+        self._balances.hold_all(holds, cause)
 
-    def _hold_leg(self, job_id: int, leg: Leg, cause: Cause) -> None:
+    def _taken(self, job_id: int, leg: Leg, cause: Cause) -> Transfer:
+        """The hold of a leg whose amount its balance carries from here on. Raises QuotaExceededError."""
         balance = self._balances.ready(leg, job_id, cause)
         if not self._connection.execute(_TAKE, {"id": balance.id, "amount": leg.amount}).rowcount:
             raise refusal(leg, left=self._left(balance.id))
-        transfer = Transfer(
+        return Transfer(
             id=f"hold:{job_id}:{balance.id}",
             kind=Kind.HOLD,
             debit=balance.id,
@@ -100,7 +99,6 @@ class SqliteLedger:
             amount=leg.amount,
             job_id=job_id,
         )
-        self._balances.hold(balance.id, transfer, cause)
 
     def _left(self, balance_id: int) -> int:
         row = self._connection.execute("SELECT granted - spent - held FROM balance WHERE id = ?", (balance_id,))
@@ -115,28 +113,24 @@ class SqliteLedger:
             raise NothingHeldError(f"job {job_id} holds nothing that could be charged")
         return int(row[0])
 
-    def _resolve(self, job_id: int, leg: sqlite3.Row, kind: Kind, amount: int, cause: Cause) -> int:
+    def _resolve(
+        self, job_id: int, held: Sequence[sqlite3.Row], kind: Kind, amounts: Sequence[int], cause: Cause
+    ) -> None:
         """A charge of less than was held frees the rest."""
-        unit, is_charge = Unit(leg["unit"]), kind is Kind.CHARGE
-        transfer = Transfer(
-            id=f"{kind}:{job_id}:{leg['balance_id']}",
-            kind=kind,
-            debit=leg["balance_id"] if is_charge else JOBS[unit],
-            credit=JOBS[unit] if is_charge else leg["balance_id"],
-            amount=amount,
-            hold=leg["id"],
-            job_id=job_id,
-        )
-        self._journal.book(transfer, cause)
-        self._connection.execute(
+        legs = list(zip(held, amounts, strict=True))
+        self._journal.book_all([_resolution(job_id, leg, kind, amount) for leg, amount in legs], cause)
+        is_charge = kind is Kind.CHARGE
+        self._connection.executemany(
             "UPDATE balance SET held = held - ?, spent = spent + ? WHERE id = ?",
-            (leg["amount"], amount if is_charge else 0, leg["balance_id"]),
+            [(leg["amount"], amount if is_charge else 0, leg["balance_id"]) for leg, amount in legs],
         )
-        self._connection.execute(
+        self._connection.executemany(
             "UPDATE reservation SET state = ?, charged = ? WHERE id = ?",
-            ("charged" if is_charge else "released", amount if is_charge else None, leg["id"]),
+            [
+                ("charged" if is_charge else "released", amount if is_charge else None, leg["id"])
+                for leg, amount in legs
+            ],
         )
-        return amount
 
     def _lose(self, job_id: int, amount: int, cause: Cause) -> None:
         balance = self._balances.opened(OPERATOR, Unit.USD, LOSS)
@@ -150,6 +144,20 @@ class SqliteLedger:
         )
         self._journal.book(transfer, cause)
         self._connection.execute("UPDATE balance SET spent = spent + ? WHERE id = ?", (amount, balance.id))
+
+
+def _resolution(job_id: int, leg: sqlite3.Row, kind: Kind, amount: int) -> Transfer:
+    house = JOBS[Unit(leg["unit"])]
+    debit, credit = (leg["balance_id"], house) if kind is Kind.CHARGE else (house, leg["balance_id"])
+    return Transfer(
+        id=f"{kind}:{job_id}:{leg['balance_id']}",
+        kind=kind,
+        debit=debit,
+        credit=credit,
+        amount=amount,
+        hold=leg["id"],
+        job_id=job_id,
+    )
 
 
 def _is_money(leg: sqlite3.Row) -> bool:

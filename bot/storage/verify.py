@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.domain.jobs import HOLDING
 from bot.domain.quota import Unit
-from bot.storage.journal import COSTS, FIRST_CHAIN, HOUSE, JOBS, LIMITS, Kind, Reason, chained
+from bot.storage.journal import COSTS, FIRST_CHAIN, HOUSE, JOBS, LIMITS, Kind, Reason, body_hash, chained
 from bot.storage.sqlite import database_path, faults_told, open_for_reading
 
 PROBLEMS_MAX = 50
@@ -213,6 +213,8 @@ class _Audit:
             self.say(f"transfer {seq}: the row before it is missing")
         elif chained(self._chain, row[:12]) != chain:
             self.say(f"transfer {seq}: it was changed after it was booked")
+        elif body_hash(row[3:10]) != row[2]:
+            self.say(f"transfer {seq}: it is not the movement that its id stands for")
         self._seq, self._chain = seq, chain
         fault = self._book(row)
         if fault is not None:

@@ -69,10 +69,6 @@ class SqliteViews:
         jobs = await self._jobs("SELECT * FROM job WHERE id = ?", job_id)
         return jobs[0] if jobs else None
 
-    async def all_jobs(self, *, limit: int) -> list[Job]:
-        """The newest first."""
-        return await self._jobs("SELECT * FROM job ORDER BY id DESC LIMIT ?", limit)
-
     async def jobs_of(self, *, guild_id: int | None, member_id: str, limit: int) -> list[Job]:
         return await self._jobs(
             "SELECT * FROM job WHERE member_id = ? AND guild_id IS ? ORDER BY is_open DESC, id DESC LIMIT ?",

@@ -43,11 +43,8 @@ class _Call:
     value: object = None
     error: BaseException | None = None
 
-    def tell(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self.loop.call_soon_threadsafe(self._settle)
-
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """On the caller's loop."""
         if self.answer.done():
             return
         if self.error is None:
@@ -110,8 +107,7 @@ class Writer:
         self._open()
         while calls := self._next_calls():
             self._settle(calls)
-            for call in calls:
-                call.tell()
+            _tell(calls)
         if self._connection is not None:
             self._connection.close()
 
@@ -152,6 +148,21 @@ class Writer:
         else:
             for call in calls:
                 self._settle([call])
+
+
+def _tell(calls: list[_Call]) -> None:
+    """Answer every caller; a loop is woken once for all of its own."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Call]] = {}
+    for call in calls:
+        by_loop.setdefault(call.loop, []).append(call)
+    for loop, mine in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle_all, mine)
+
+
+def _settle_all(calls: list[_Call]) -> None:
+    for call in calls:
+        call.settle()
 
 
 def _commit_together(connection: sqlite3.Connection, calls: list[_Call]) -> sqlite3.Error | None:

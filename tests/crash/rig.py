@@ -205,7 +205,8 @@ class House:
         if not (self.data_dir / "dailies.db").exists():
             return []
         async with open_views(self.data_dir) as views:
-            return await views.all_jobs(limit=1000)
+            ids = [int(line["id"] or 0) for line in await views.listing(limit=1000)]
+            return [job for job in [await views.job(one) for one in ids] if job is not None]
 
     async def job(self, job_id: int) -> Job | None:
         return next((job for job in await self.jobs() if job.id == job_id), None)

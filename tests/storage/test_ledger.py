@@ -11,8 +11,8 @@ import pytest
 from bot.domain.errors import QuotaExceededError
 from bot.domain.jobs import Job, JobState
 from bot.domain.quota import OPERATOR, Leg, Period, Unit
-from bot.ports.books import Transaction
-from bot.storage.books import SqliteBooks
+from bot.ports.books import By, Transaction
+from bot.storage.books import SqliteBooks, SqliteTransaction
 from bot.storage.journal import JOBS, Cause, Journal, Kind, Transfer, TransferConflictError
 from bot.storage.ledger import NothingHeldError
 from bot.storage.sqlite import database_path, open_for_writing
@@ -281,6 +281,30 @@ async def test_the_journal_can_neither_be_changed_nor_deleted(books: SqliteBooks
         ):
             with pytest.raises(sqlite3.IntegrityError, match="only added"):
                 other.execute(statement)
+
+
+def test_nothing_of_record_can_be_replaced(tmp_path: Path) -> None:
+    """REPLACE deletes without asking, unless triggers are told to be asked: then by nobody who writes here."""
+    with closing(open_for_writing(database_path(tmp_path))) as connection:
+        tx = SqliteTransaction(connection)
+        queue(tx, 1, usual_legs())
+        tx.rules.note(1, "x", before="a", after="b", by=By(actor="9", at_ms=NOON_MS))
+        for table in ("transfer", "event", "decision"):
+            with pytest.raises(sqlite3.IntegrityError, match="only added"):
+                connection.execute(f"REPLACE INTO {table} SELECT * FROM {table} LIMIT 1")  # noqa: S608  our own names
+
+
+def test_a_movement_asked_for_twice_at_once_is_booked_once(tmp_path: Path) -> None:
+    with closing(open_for_writing(tmp_path / "db")) as connection:
+        journal, cause = Journal(connection), Cause(actor="a", at_ms=1)
+        one = Transfer(id="x", kind=Kind.LOSS, debit=JOBS[Unit.USD], credit=1, amount=5)
+        other = replace(one, id="y")
+        assert journal.book_all([one, other, one], cause) == [1, 2, 1]
+        assert journal.book_all([replace(one, id="z"), other], cause) == [3, 2]
+        assert journal.book_all([], cause) == []
+        with pytest.raises(TransferConflictError):
+            journal.book_all([replace(one, id="new"), replace(other, amount=6)], cause)
+        assert connection.execute("SELECT COUNT(*) FROM transfer").fetchone()[0] == 3
 
 
 def test_one_id_has_one_body(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from bot.domain.errors import QuotaExceededError
 from bot.domain.quota import OPERATOR, Leg, Owner, OwnerKind, Period, Unit, Window, window_at
 from bot.domain.rules import Audience, Pool, Rule, drained
 from bot.ports.books import By
-from bot.storage.books import SqliteTransaction, transaction_on
+from bot.storage.books import SqliteTransaction
 from bot.storage.journal import Cause, Journal, Kind, Reason, Transfer, TransferConflictError
 from bot.storage.ledger import NothingHeldError
 from bot.storage.sqlite import database_path, open_for_writing
@@ -89,7 +89,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def write(self, work: Callable[[SqliteTransaction], T]) -> T:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
-            answer = work(transaction_on(self.connection))
+            answer = work(SqliteTransaction(self.connection))
         except BaseException:
             self.connection.execute("ROLLBACK")
             raise

@@ -5,7 +5,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.errors import QuotaExceededError
@@ -53,6 +53,7 @@ async def test_a_rule_replaces_the_one_for_the_same_thing(books: SqliteBooks) ->
     assert await books.write(lambda tx: tx.rules.of_guild(2)) == [elsewhere]
 
 
+@settings(deadline=None)  # every example waits for the disk
 @given(
     bounds=st.builds(
         Bounds,

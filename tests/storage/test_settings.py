@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as run
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -45,6 +46,7 @@ async def test_a_server_that_decided_nothing_has_the_defaults(books: SqliteBooks
     assert await books.write(lambda tx: tx.rules.settings(1)) == GuildSettings()
 
 
+@run(deadline=None)  # every example waits for the disk
 @given(settings=decided)
 async def test_every_setting_comes_back_as_it_was_put(
     tmp_path_factory: pytest.TempPathFactory, settings: GuildSettings

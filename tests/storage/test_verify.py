@@ -12,8 +12,8 @@ from bot.domain.errors import DatabaseError
 from bot.domain.quota import Period, Unit
 from bot.domain.rules import Audience, Pool
 from bot.ports.books import By
-from bot.storage.books import transaction_on
-from bot.storage.journal import chained
+from bot.storage.books import SqliteTransaction
+from bot.storage.journal import body_hash, chained
 from bot.storage.sqlite import database_path, open_for_writing
 from bot.storage.verify import verify
 from tests.storage.making import NOON_MS, a_leg, finish, give_up, queue, usual_legs
@@ -25,7 +25,7 @@ LOOSE = ("transfer_is_never_changed", "transfer_is_never_deleted")
 def file(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """Books in which job 1 was charged, job 2 released, job 3 lost money, and job 4 holds some."""
     with closing(open_for_writing(database_path(tmp_path))) as connection:
-        tx = transaction_on(connection)
+        tx = SqliteTransaction(connection)
         for job_id in (1, 2, 3, 4):
             queue(tx, job_id, usual_legs())
         finish(tx, 1, cost_micros=100)
@@ -57,14 +57,14 @@ def test_sound_books_are_counted(file: sqlite3.Connection, tmp_path: Path) -> No
         ("UPDATE balance SET limited = 0 WHERE id = 10", "balance 10: limited, granted, spent, held are"),
         ("UPDATE balance SET spent = spent + 1 WHERE id = 7", "balance 7: limited, granted, spent, held are"),
         ("UPDATE balance SET held = held + 1 WHERE id = 7", "balance 7: limited, granted, spent, held are"),
-        ("DELETE FROM balance WHERE id = 7", "transfer 1: it is of no kind, or about no balance"),
-        ("UPDATE reservation SET amount = amount + 1 WHERE id = 1", "reservation 1: it is not what the journal says"),
+        ("DELETE FROM balance WHERE id = 7", "transfer 3: it is of no kind, or about no balance"),
+        ("UPDATE reservation SET amount = amount + 1 WHERE id = 3", "reservation 3: it is not what the journal says"),
         ("UPDATE reservation SET charged = 0 WHERE id = 15", "reservation 15: it is not what the journal says"),
-        ("UPDATE reservation SET balance_id = 99 WHERE id = 1", "reservation 1: it is not what the journal says"),
-        ("DELETE FROM reservation WHERE id = 1", "transfer 1: a hold without its reservation"),
+        ("UPDATE reservation SET balance_id = 99 WHERE id = 3", "reservation 3: it is not what the journal says"),
+        ("DELETE FROM reservation WHERE id = 3", "transfer 3: a hold without its reservation"),
         (
-            "UPDATE reservation SET state = 'held', charged = NULL WHERE id = 1",
-            "reservation 1: it is not what the journal says",
+            "UPDATE reservation SET state = 'held', charged = NULL WHERE id = 3",
+            "reservation 3: it is not what the journal says",
         ),
         ("UPDATE job SET state = 'FAILED' WHERE id = 4", "job 4: it is FAILED and still holds money"),
         ("UPDATE job SET state = 'RUNNING' WHERE id = 1", "job 1: it is RUNNING and holds nothing"),
@@ -84,6 +84,8 @@ def forge(file: sqlite3.Connection, change: Callable[[dict[str, object]], None])
     last = file.execute("SELECT * FROM transfer ORDER BY seq DESC LIMIT 1").fetchone()
     row = dict(last) | {"seq": last["seq"] + 1, "id": "forged", "hold": None, "job_id": None, "reason": None}
     change(row)
+    if row["body_hash"] == last["body_hash"]:
+        row["body_hash"] = body_hash([row[name] for name in columns[3:10]])
     row["chain"] = chained(last["chain"], [row[name] for name in columns[:-1]])
     file.execute("INSERT INTO transfer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [row[name] for name in columns])
 
@@ -119,11 +121,23 @@ def test_a_forged_row_breaks_the_sums(
     assert any(problem in found for found in problems), problems
 
 
+def test_an_id_that_stands_for_another_movement_is_found(file: sqlite3.Connection, tmp_path: Path) -> None:
+    forge(file, lambda row: row.update(kind="loss", debit=7, credit=2, amount=0, body_hash=b"another"))
+    assert verify(tmp_path).problems == ("transfer 39: it is not the movement that its id stands for",)
+
+
+def test_a_hold_that_was_resolved_cannot_be_resolved_again(file: sqlite3.Connection, tmp_path: Path) -> None:
+    file.execute("DROP INDEX one_resolution")
+    (hold,) = file.execute("SELECT id, amount FROM reservation WHERE job_id = 2 AND balance_id = 7")
+    forge(file, lambda row: row.update(kind="release", debit=2, credit=7, amount=hold[1], hold=hold[0], job_id=2))
+    assert f"transfer 39: it resolves hold {hold[0]}, which is not open" in verify(tmp_path).problems
+
+
 @pytest.fixture
 def quota(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """Books with a pool of ten clips, three decisions, and a job that cost 90 and was charged 100."""
     with closing(open_for_writing(database_path(tmp_path))) as connection:
-        tx = transaction_on(connection)
+        tx = SqliteTransaction(connection)
         by = By(actor="9", at_ms=NOON_MS)
         pool = Pool(id=0, guild_id=1, audience=Audience.ROLE, subject_id=4, unit=Unit.CLIPS, amount=10, ends_ms=None)
         tx.rules.add_pool(pool, by=by)
@@ -188,7 +202,7 @@ def test_a_refund_goes_back_to_its_balance(file: sqlite3.Connection, tmp_path: P
 
 
 def test_legs_of_one_job_come_to_one_end(file: sqlite3.Connection, tmp_path: Path) -> None:
-    tx = transaction_on(file)
+    tx = SqliteTransaction(file)
     queue(tx, 5, [a_leg(), a_leg(period=Period.DAY, limit=9)])
     ((first, amount, balance),) = file.execute(
         "SELECT id, amount, balance_id FROM reservation WHERE job_id = 5 ORDER BY id LIMIT 1"

@@ -23,7 +23,7 @@ async def test_jobs_come_newest_first_and_only_the_members_own(books: SqliteBook
     await books.write(lambda tx: [tx.jobs.add(job) for job in written])
     assert [job.id for job in await views.jobs_of(guild_id=1, member_id="7", limit=2)] == [5, 2]
     assert [job.id for job in await views.jobs_of(guild_id=None, member_id="7", limit=9)] == [4]
-    assert [job.id for job in await views.all_jobs(limit=3)] == [5, 4, 3]
+    assert [line["id"] for line in await views.listing(limit=3)] == [5, 4, 3]
 
 
 async def test_only_older_jobs_of_the_same_provider_are_ahead(books: SqliteBooks, views: SqliteViews) -> None:
@@ -79,7 +79,7 @@ async def test_looking_needs_no_running_bot_and_leaves_the_folder_as_it_was(tmp_
     async with open_books(tmp_path) as books:
         await books.write(lambda tx: tx.jobs.add(new_job(1)))
     async with open_views(tmp_path) as views:
-        assert [job.id for job in await views.all_jobs(limit=9)] == [1]
+        assert await views.job(1) == new_job(1)
     async with open_books(tmp_path) as books:
         assert await books.write(lambda tx: tx.jobs.get(1)) is not None
 
@@ -91,7 +91,7 @@ from bot.storage.views import open_views
 
 async def main(data_dir):
     async with open_views(data_dir) as views:
-        print([job.id for job in await views.all_jobs(limit=9)])
+        print([line["id"] for line in await views.listing(limit=9)])
         raise SystemExit(7)
 
 asyncio.run(main(Path(sys.argv[1])))
