@@ -3,13 +3,12 @@
 import discord
 from discord.ext import commands
 
-from bot.client import DailiesBot, answer_error
+from bot.client import DailiesBot
 from bot.delivery.approval_cards import outcome
-from bot.domain.errors import BotError
 from bot.domain.jobs import Question
 from bot.domain.request_errors import JobUnknownError
 from bot.services.approvals import Approvals, Confirmed, Settled, Vote
-from cogs.asking import is_manager, role_ids
+from cogs.asking import answering, is_manager, role_ids
 
 CONFIRMED = {
     Confirmed.GOES_ON: "Confirmed. The price is held, and never more is charged.",
@@ -27,14 +26,11 @@ class ApprovalClicks(commands.Cog):
 
     @commands.Cog.listener()
     async def on_confirm_click(self, interaction: discord.Interaction, job_id: int) -> None:
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        try:
+        async with answering(interaction):
+            await interaction.response.defer(ephemeral=True, thinking=True)
             answer = await self._approvals.confirm(
                 job_id=job_id, guild_id=interaction.guild_id, member_id=str(interaction.user.id)
             )
-        except BotError as error:
-            await answer_error(interaction, error)
-        else:
             await interaction.edit_original_response(content=CONFIRMED[answer])
 
     @commands.Cog.listener()
@@ -44,12 +40,9 @@ class ApprovalClicks(commands.Cog):
         job_id: int,
         is_approved: bool,  # noqa: FBT001 -- events carry their values in order
     ) -> None:
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        try:
+        async with answering(interaction):
+            await interaction.response.defer(ephemeral=True, thinking=True)
             settled = await self._decide(interaction, job_id, is_approved=is_approved)
-        except BotError as error:
-            await answer_error(interaction, error)
-        else:
             await interaction.edit_original_response(content=_said(settled, is_approved=is_approved))
 
     async def _decide(self, interaction: discord.Interaction, job_id: int, *, is_approved: bool) -> Settled:

@@ -1,7 +1,11 @@
-"""Who is asking: what every interaction says of its member, whatever the library keeps."""
+"""Who is asking, and how every click is answered: the same for all commands."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import discord
 
+from bot.client import answer_error
 from bot.domain.request_errors import NotAllowedError
 
 MANAGE = "Manage Server"
@@ -21,3 +25,12 @@ def managed_guild(interaction: discord.Interaction) -> int:
     if interaction.guild_id is None or not is_manager(interaction):
         raise NotAllowedError(permission=MANAGE)
     return interaction.guild_id
+
+
+@asynccontextmanager
+async def answering(interaction: discord.Interaction) -> AsyncIterator[None]:
+    """A click's every error is answered: the library would log it and leave whoever clicked waiting."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 -- a click has no handler of the library's own; this answers them all
+        await answer_error(interaction, error)

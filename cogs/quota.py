@@ -2,70 +2,47 @@
 
 import asyncio
 import io
-from collections.abc import Iterable
 from typing import Literal
 
 import discord
 from discord import app_commands
-from discord.app_commands import Choice, Range, Transform
+from discord.app_commands import Choice, Range
 from discord.ext import commands
 
-from bot.client import DailiesBot, answer_error
+from bot.client import DailiesBot
 from bot.delivery import quota_cards, quota_pages
-from bot.delivery.report import csv_lines, draw
-from bot.domain.errors import BotError
-from bot.domain.quota import Period, Unit, amount_words, parse_amount
-from bot.domain.request_errors import AmountError, OptionUnknownError, SubjectUnknownError
+from bot.delivery.quota_steps import explanation
+from bot.delivery.report import csv_bytes, draw
+from bot.domain.quota import Period, Unit, parse_amount
 from bot.domain.requests import Request, Tier
-from bot.domain.rules import Audience, Bounds, Pool, Rule
+from bot.domain.rules import Bounds, Pool, Rule
 from bot.ports.quota import Ask, Who
-from bot.services.quota_desk import PAGES_MAX, QuotaDesk, SubjectChoiceError
-from cogs.asking import is_manager, managed_guild, role_ids
+from bot.services.guild_desk import GuildDesk
+from bot.services.paging import PAGES_MAX
+from bot.services.quota_desk import QuotaDesk, SubjectChoiceError
+from cogs.asking import answering, managed_guild
+from cogs.quota_options import (
+    AMOUNT_CHARS,
+    RoleId,
+    Somebody,
+    check_may_read,
+    guild_of,
+    offered,
+    read_amount,
+    subject_of,
+    tiers_of,
+    who_of,
+)
 
 UnitName = Literal["usd", "seconds", "clips"]
 PeriodName = Literal["day", "week", "month", "total"]
 ReportName = Literal["day", "week", "month"]
 TierName = Literal["fast", "standard", "pro"]
 ResolutionName = Literal["480p", "720p", "1080p", "2k"]
-AMOUNT_CHARS = 32
 NO_RULE = "none"
 NAMED_MAX = 8
 TIERS_OFFERED = ("fast", "standard", "pro", "fast, standard", "standard, pro", "fast, standard, pro")
 EXPIRES_OFFERED = ("24h", "7d", "30d")
-Person = discord.Member | discord.User | discord.Object
-
-
-class RoleOption(app_commands.Transformer):
-    """A role of this very server: what an id stands for comes without its server, so the server is asked.
-
-    Every command with a role needs Manage Server.
-    """
-
-    @property
-    def type(self) -> discord.AppCommandOptionType:
-        return discord.AppCommandOptionType.role
-
-    async def transform(self, interaction: discord.Interaction, value: discord.Role | discord.Object, /) -> int:
-        managed_guild(interaction)
-        known = await _guild(interaction).fetch_roles()
-        if value.id not in {role.id for role in known}:
-            raise SubjectUnknownError(subject=f"<@&{value.id}>", kind="role")
-        return value.id
-
-
-class PersonOption(app_commands.Transformer):
-    """Somebody: a member, or who was one; whoever needs a member asks `_member`."""
-
-    @property
-    def type(self) -> discord.AppCommandOptionType:
-        return discord.AppCommandOptionType.user
-
-    async def transform(self, _interaction: discord.Interaction, value: Person, /) -> Person:
-        return value
-
-
-RoleId = Transform[int, RoleOption]
-Somebody = Transform[Person, PersonOption]
 
 
 class Quota(commands.Cog):
@@ -73,16 +50,29 @@ class Quota(commands.Cog):
 
     quota = app_commands.Group(name="quota", description="Who may spend how much, and where it went.")
 
-    def __init__(self, *, desk: QuotaDesk) -> None:
+    def __init__(self, *, desk: QuotaDesk, choices: GuildDesk) -> None:
         self._desk = desk
+        self._choices = choices
 
     @quota.command(description="What you and this server may still spend.")
     @app_commands.describe(member="Somebody else; needs Manage Server.")
     async def show(self, interaction: discord.Interaction, member: Somebody | None = None) -> None:
-        who = _who(interaction, member)
+        who = who_of(interaction, member)
         await interaction.response.defer(ephemeral=True)
         view = await self._desk.show(who)
-        await interaction.edit_original_response(content=quota_cards.overview(view, is_own=_is_own(interaction, who)))
+        gone = await self._choices.gone_roles(who.guild_id, view.rules)
+        is_own = who.member_id == str(interaction.user.id)
+        text = quota_cards.overview(view, is_own=is_own, gone=gone)
+        await interaction.edit_original_response(content=text, view=quota_cards.sweeping(gone))
+
+    @commands.Cog.listener()
+    async def on_sweep_click(self, interaction: discord.Interaction) -> None:
+        async with answering(interaction):
+            guild_id = managed_guild(interaction)
+            await interaction.response.defer(ephemeral=True, thinking=True)
+            known, actor = await self._choices.role_ids(guild_id), str(interaction.user.id)
+            removed = await self._desk.remove_roles(guild_id, known=known, actor=actor)
+            await interaction.edit_original_response(content=quota_cards.swept(removed))
 
     @quota.command(name="set", description="Set or remove a limit. Needs Manage Server.")
     @app_commands.describe(
@@ -109,7 +99,7 @@ class Quota(commands.Cog):
     ) -> None:
         guild_id = managed_guild(interaction)
         removes = amount.strip().lower() == NO_RULE
-        audience, subject_id = _subject(interaction, role, member, may_have_left=removes)
+        audience, subject_id = subject_of(interaction, role, member, may_have_left=removes)
         rule = Rule(
             guild_id=guild_id,
             audience=audience,
@@ -117,9 +107,11 @@ class Quota(commands.Cog):
             unit=Unit(unit),
             period=Period(period),
             amount=0 if removes else parse_amount(Unit(unit), amount),
-            bounds=Bounds(tiers=_tiers(tiers), resolution_max=resolution_max, seconds_max=longest),
+            bounds=Bounds(tiers=tiers_of(tiers), resolution_max=resolution_max, seconds_max=longest),
         )
         await interaction.response.defer(ephemeral=True)
+        if role is not None and not removes:
+            await self._choices.check_role(guild_id, role)
         change = self._desk.remove if removes else self._desk.put
         changed = await change(rule, actor=str(interaction.user.id))
         await interaction.edit_original_response(content=quota_cards.rule_change(changed))
@@ -127,16 +119,16 @@ class Quota(commands.Cog):
     @set_rule.autocomplete("amount")
     async def _amounts(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
         """What was typed as it would be read, and the two words of meaning."""
-        read = _read(interaction.namespace.unit, typed)
         special = [
             Choice(name="0: nothing is allowed", value="0"),
             Choice(name="none: the rule is removed", value=NO_RULE),
         ]
-        return [*read, *(choice for choice in special if choice.name.startswith(typed.strip().lower()))]
+        meant = [choice for choice in special if choice.name.startswith(typed.strip().lower())]
+        return meant or read_amount(interaction.namespace.unit, typed)
 
     @set_rule.autocomplete("tiers")
     async def _tier_lists(self, _interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
-        return _offered(TIERS_OFFERED, typed)
+        return offered(TIERS_OFFERED, typed)
 
     @quota.command(description="Give a member or a role a bonus that is used up first. Needs Manage Server.")
     @app_commands.describe(
@@ -156,7 +148,7 @@ class Quota(commands.Cog):
         expires: Range[str, 1, 20] | None = None,
     ) -> None:
         guild_id = managed_guild(interaction)
-        audience, subject_id = _subject(interaction, role, member)
+        audience, subject_id = subject_of(interaction, role, member)
         if subject_id is None:
             raise SubjectChoiceError(
                 what="Name a member or a role for the bonus; for everyone, raise the rule instead."
@@ -171,16 +163,18 @@ class Quota(commands.Cog):
             ends_ms=None,
         )
         await interaction.response.defer(ephemeral=True)
+        if role is not None:
+            await self._choices.check_role(guild_id, role)
         granted = await self._desk.grant(pool, expires=expires, actor=str(interaction.user.id))
         await interaction.edit_original_response(content=quota_cards.granted(granted))
 
     @grant.autocomplete("amount")
     async def _bonuses(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
-        return _read(interaction.namespace.unit, typed)
+        return read_amount(interaction.namespace.unit, typed)
 
     @grant.autocomplete("expires")
     async def _ends(self, _interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
-        return _offered(EXPIRES_OFFERED, typed)
+        return offered(EXPIRES_OFFERED, typed)
 
     @quota.command(description="Which rules decide about a clip, step by step.")
     @app_commands.describe(
@@ -200,7 +194,7 @@ class Quota(commands.Cog):
         request = Request(
             prompt="a clip", duration_seconds=duration, tier=Tier(tier) if tier else None, resolution=resolution
         )
-        channel, who = interaction.channel, _who(interaction, member)
+        channel, who = interaction.channel, who_of(interaction, member)
         ask = Ask(
             who=who,
             request=request,
@@ -209,9 +203,8 @@ class Quota(commands.Cog):
         )
         await interaction.response.defer(ephemeral=True)
         view = await self._desk.explain(ask)
-        await interaction.edit_original_response(
-            content=quota_cards.explanation(view, is_own=_is_own(interaction, who))
-        )
+        is_own = who.member_id == str(interaction.user.id)
+        await interaction.edit_original_response(content=explanation(view, is_own=is_own))
 
     @quota.command(description="Your own lines of the ledger.")
     @app_commands.describe(
@@ -227,19 +220,20 @@ class Quota(commands.Cog):
         page: Range[int, 1, PAGES_MAX] = 1,
     ) -> None:
         owner = None if server else str(member.id if member else interaction.user.id)
-        _check_may_read(interaction, owner)
+        check_may_read(interaction, owner)
         await interaction.response.defer(ephemeral=True)
         text, view = await self._history(interaction, owner, number=page)
         await interaction.edit_original_response(content=text, view=view)
 
     @commands.Cog.listener()
-    async def on_history_click(self, interaction: discord.Interaction, owner: str | None, before_seq: int) -> None:
-        try:
-            _check_may_read(interaction, owner)
-            text, view = await self._history(interaction, owner, before_seq=before_seq)
-            await interaction.response.edit_message(content=text, view=view)
-        except BotError as error:
-            await answer_error(interaction, error)
+    async def on_history_click(
+        self, interaction: discord.Interaction, owner: str | None, number: int, trail: tuple[int, ...]
+    ) -> None:
+        async with answering(interaction):
+            check_may_read(interaction, owner)
+            await interaction.response.defer()
+            text, view = await self._history(interaction, owner, number=number, trail=trail)
+            await interaction.edit_original_response(content=text, view=view)
 
     @quota.command(description="What a period came to, as a picture and a table. Needs Manage Server.")
     @app_commands.describe(period="The month so far unless you say.")
@@ -247,14 +241,14 @@ class Quota(commands.Cog):
         guild_id = managed_guild(interaction)
         await interaction.response.defer(ephemeral=True)
         spent = await self._desk.report(guild_id, Period(period))
-        names = await _names(interaction, quota_pages.biggest_spenders(spent.spendings, NAMED_MAX))
-        title = (await interaction.client.fetch_guild(guild_id, with_counts=False)).name
+        biggest = quota_pages.biggest_spenders(spent.spendings, NAMED_MAX)
+        names = await self._choices.member_names(guild_id, biggest)
+        title = await self._choices.title(guild_id)
         drawn = quota_pages.as_report(spent, period=Period(period), title=title, names=names)
         png = await asyncio.to_thread(draw, drawn)
-        table = "".join(csv_lines(drawn)).encode("utf-8-sig", errors="replace")
         files = [
             discord.File(io.BytesIO(png), f"spending-{spent.window.name}.png"),
-            discord.File(io.BytesIO(table), f"spending-{spent.window.name}.csv"),
+            discord.File(io.BytesIO(csv_bytes(drawn)), f"spending-{spent.window.name}.csv"),
         ]
         await interaction.edit_original_response(content=quota_pages.report_words(drawn), attachments=files)
 
@@ -275,107 +269,17 @@ class Quota(commands.Cog):
         await interaction.edit_original_response(content=text)
 
     async def _history(
-        self, interaction: discord.Interaction, owner: str | None, *, before_seq: int = 0, number: int = 1
+        self, interaction: discord.Interaction, owner: str | None, *, number: int, trail: tuple[int, ...] = ()
     ) -> tuple[str, discord.ui.View]:
-        guild_id = _guild(interaction).id
+        guild_id = guild_of(interaction)
         if owner is None:
-            decided = await self._desk.decisions(guild_id, before_seq=before_seq, number=number)
+            decided = await self._desk.decisions(guild_id, number=number, trail=trail)
             return quota_pages.decisions(decided), quota_pages.turning(decided)
         who = Who(guild_id=guild_id, member_id=owner)
-        booked = await self._desk.history(who, before_seq=before_seq, number=number)
+        booked = await self._desk.history(who, number=number, trail=trail)
         return quota_pages.history(booked), quota_pages.turning(booked)
 
 
-def _guild(interaction: discord.Interaction) -> discord.Guild:
-    if interaction.guild is None:
-        raise TypeError("Discord sent a command of a server without its server")
-    return interaction.guild
-
-
-def _check_may_read(interaction: discord.Interaction, owner: str | None) -> None:
-    """One's own lines are one's own; all others are for those who manage the server."""
-    if owner != str(interaction.user.id):
-        managed_guild(interaction)
-
-
-def _who(interaction: discord.Interaction, member: Person | None) -> Who:
-    """Whoever asks, or the member whom somebody with Manage Server asks about."""
-    if member is None or member.id == interaction.user.id:
-        return _as_who(interaction, interaction.user, manages=is_manager(interaction))
-    managed_guild(interaction)
-    found = _member(member)
-    permissions = found.resolved_permissions
-    return _as_who(interaction, found, manages=permissions is not None and permissions.manage_guild)
-
-
-def _is_own(interaction: discord.Interaction, who: Who) -> bool:
-    return who.member_id == str(interaction.user.id)
-
-
-def _as_who(interaction: discord.Interaction, user: discord.Member | discord.User, *, manages: bool) -> Who:
-    return Who(
-        guild_id=_guild(interaction).id,
-        member_id=str(user.id),
-        role_ids=role_ids(user),
-        is_manager=manages,
-    )
-
-
-def _member(person: Person) -> discord.Member:
-    """Whoever left comes without a membership."""
-    if not isinstance(person, discord.Member):
-        raise SubjectUnknownError(subject=f"<@{person.id}>", kind="member")
-    return person
-
-
-def _subject(
-    interaction: discord.Interaction, role: int | None, member: Person | None, *, may_have_left: bool = False
-) -> tuple[Audience, int | None]:
-    """Whom a rule is for. The rule of somebody who left can still be removed."""
-    if role is not None and member is not None:
-        raise SubjectChoiceError(what="Name a role or a member, not both.")
-    if member is not None:
-        return Audience.MEMBER, member.id if may_have_left else _member(member).id
-    if role is not None:
-        is_everyone = role == _guild(interaction).id
-        return (Audience.EVERYONE, None) if is_everyone else (Audience.ROLE, role)
-    return Audience.SERVER, None
-
-
-def _tiers(text: str | None) -> frozenset[Tier] | None:
-    if text is None:
-        return None
-    words = text.lower().replace(",", " ").split()
-    unknown = [word for word in words if word not in set(Tier)]
-    if unknown or not words:
-        raise OptionUnknownError(option="tier", asked=unknown[0] if unknown else text, known=", ".join(Tier))
-    return frozenset(map(Tier, words))
-
-
-def _read(unit: str | None, typed: str) -> list[Choice[str]]:
-    if unit not in set(Unit) or not typed.strip():
-        return []
-    try:
-        return [Choice(name=amount_words(Unit(unit), parse_amount(Unit(unit), typed)), value=typed[:AMOUNT_CHARS])]
-    except AmountError:
-        return []
-
-
-def _offered(choices: Iterable[str], typed: str) -> list[Choice[str]]:
-    return [Choice(name=one, value=one) for one in choices if typed.strip().lower() in one]
-
-
-async def _names(interaction: discord.Interaction, member_ids: list[str]) -> dict[str, str]:
-    """Names are not kept; who left has none, and a report does without."""
-    names: dict[str, str] = {}
-    for member_id in member_ids:
-        try:
-            names[member_id] = (await _guild(interaction).fetch_member(int(member_id))).display_name
-        except discord.HTTPException:
-            continue
-    return names
-
-
 async def setup(bot: DailiesBot) -> None:
-    bot.add_dynamic_items(quota_pages.HistoryButton)
-    await bot.add_cog(Quota(desk=bot.provided.quota))
+    bot.add_dynamic_items(quota_pages.HistoryButton, quota_cards.SweepButton)
+    await bot.add_cog(Quota(desk=bot.provided.quota, choices=bot.provided.choices))

@@ -1,5 +1,7 @@
 """`/settings`: what a server decided for itself, shown and changed by those who manage it."""
 
+from collections.abc import Mapping
+from functools import cache
 from zoneinfo import available_timezones
 
 import discord
@@ -9,8 +11,8 @@ from discord.ext import commands
 
 from bot.client import DailiesBot
 from bot.domain.requests import Tier
-from bot.services.guild_desk import CHANNELS, FIELDS, Change, GuildDesk, Line
-from cogs.asking import managed_guild
+from bot.services.guild_desk import CHANNELS, FIELDS, ROLES, Change, GuildDesk, Line
+from cogs.asking import is_manager, managed_guild
 
 CHOICES_MAX = 25
 CHOICE_CHARS = 100
@@ -62,9 +64,37 @@ class Settings(
     @set_.autocomplete("value")
     async def _values(self, interaction: discord.Interaction, typed: str) -> list[Choice[str]]:
         field = FIELDS.get(str(interaction.namespace.name), "")
-        if field in CHANNELS:
-            return _this_channel(interaction)
+        if field in CHANNELS | ROLES:
+            return await self._mentions(interaction, field, typed)
         return [Choice(name=one, value=one) for one in suggestions(field, typed)[:CHOICES_MAX]]
+
+    async def _mentions(self, interaction: discord.Interaction, field: str, typed: str) -> list[Choice[str]]:
+        """Names of hidden channels are for those who manage the server."""
+        if interaction.guild_id is None or not is_manager(interaction):
+            return []
+        known = await self._choices.offered(interaction.guild_id, field)
+        return mentions(known, typed, is_role=field in ROLES, takes_more=field == "channels")
+
+
+def mentions(known: Mapping[int, str], typed: str, *, is_role: bool, takes_more: bool) -> list[Choice[str]]:
+    """A mention, which is what Discord makes of a `#name` that is picked in the text; behind those typed already."""
+    before, _, wanted = typed.rpartition(" ") if takes_more else ("", "", typed)
+    sign, mention = ("@", "<@&{}>") if is_role else ("#", "<#{}>")
+    wanted = wanted.strip().lower().removeprefix(sign)
+    found = [(one, name) for one, name in known.items() if wanted in name.lower() or wanted == mention.format(one)]
+    shown = _readable(f"{before} " if before else "", known)
+    choices = [
+        Choice(name=f"{shown}{sign}{name}"[:CHOICE_CHARS], value=f"{before} {mention.format(one)}".strip())
+        for one, name in sorted(found, key=lambda item: not item[1].lower().startswith(wanted))
+    ]
+    nothing = [] if before else [Choice(name="none", value="none")]
+    return [*(one for one in choices if len(one.value) <= CHOICE_CHARS)][: CHOICES_MAX - 1] + nothing
+
+
+def _readable(text: str, known: Mapping[int, str]) -> str:
+    for one, name in known.items():
+        text = text.replace(f"<#{one}>", f"#{name}")
+    return text
 
 
 def suggestions(field: str, typed: str) -> list[str]:
@@ -90,30 +120,31 @@ def _zones(typed: str) -> list[str]:
     wanted = typed.strip().lower().replace(" ", "_")
     if not wanted:
         return list(COMMON_ZONES)
-    found = [name for name in available_timezones() if wanted in name.lower()]
+    found = [name for name in _all_zones() if wanted in name.lower()]
     return sorted(found, key=lambda name: (not name.lower().rpartition("/")[2].startswith(wanted), name))
 
 
-def _this_channel(interaction: discord.Interaction) -> list[Choice[str]]:
-    """A mention, which is what Discord makes of a `#name` that is picked in the text."""
-    here = interaction.channel
-    known = [] if here is None else [Choice(name=f"#{here}"[:CHOICE_CHARS], value=f"<#{here.id}>")]
-    return [*known, Choice(name="none", value="none")]
+@cache
+def _all_zones() -> tuple[str, ...]:
+    """Read from disk, and asked for at every keystroke."""
+    return tuple(available_timezones())
 
 
 def _shown(line: Line) -> str:
-    value = line.value if len(line.value) <= SHOWN_CHARS else line.value[: SHOWN_CHARS - 1] + "…"
     default = "" if line.value == line.default else f" (default {line.default})"
-    return f"**{line.name}**: {value}{default}\n-# {line.meaning}"
+    return f"**{line.name}**: {_cut(line.value, SHOWN_CHARS)}{default}\n-# {line.meaning}"
 
 
 def _changed(change: Change) -> str:
-    before, after = (
-        one if len(one) <= CHANGED_CHARS else f"{one[:CHANGED_CHARS]}…" for one in (change.before, change.after)
-    )
-    if before == after:
+    before, after = _cut(change.before, CHANGED_CHARS), _cut(change.after, CHANGED_CHARS)
+    if change.before == change.after:
         return f"**{change.name}** stays {after}."
     return f"**{change.name}** is now {after}; it was {before}."
+
+
+def _cut(text: str, most: int) -> str:
+    """Between words: half a mention is a number."""
+    return text if len(text) <= most else f"{text[: most - 1].rpartition(' ')[0] or text[: most - 1]}…"
 
 
 async def setup(bot: DailiesBot) -> None:

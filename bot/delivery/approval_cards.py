@@ -11,10 +11,14 @@ from bot.delivery.buttons import ApprovalButton
 from bot.delivery.posting import FRESH_MS, NO_PLACE, translated
 from bot.domain.errors import ApprovalDeniedError, UndeliverableError
 from bot.domain.jobs import ChannelTarget, Job, JobState, Question
-from bot.domain.quota import Leg, Period
+from bot.domain.quota import Leg, Period, dollars
+from bot.domain.references import MEGABYTE, Reference, StoredReference
 from bot.ports.books import Standing
 
 PROMPT_CHARS = 1200
+NAME_CHARS = 22
+FIELD_CHARS_MAX = 1024
+"""https://docs.discord.com/developers/resources/message"""
 FOUND_MAX = 100
 """How many messages back an earlier post is looked for, beyond what its nonce remembers."""
 PERIODS = {
@@ -22,6 +26,13 @@ PERIODS = {
     Period.WEEK: "this week",
     Period.MONTH: "this month",
     Period.TOTAL: "in all",
+}
+TITLES = {
+    100: "This server's budget is used up.",
+    95: "This server's budget is nearly used up.",
+    80: "This server's budget runs low.",
+    50: "Half of this server's budget is used.",
+    0: "This server's budget:",
 }
 OPEN, YES, NO = 0xE6A23C, 0x3BA55D, 0x80848E
 
@@ -104,9 +115,11 @@ def card(job: Job) -> discord.Embed:
     cut = text if len(text) <= PROMPT_CHARS else text[: PROMPT_CHARS - 1] + "…"
     embed = discord.Embed(title=_title(job), description=words.plain(cut), colour=_colour(job))
     embed.add_field(name="Asked by", value=f"<@{job.member_id}>")
+    if job.request.references:
+        embed.add_field(name="References", value=_references(job), inline=False)
     if job.plan is not None:
         embed.add_field(name="Clip", value=words.options(job.plan), inline=False)
-        embed.add_field(name="Price", value=words.price(job), inline=False)
+        embed.add_field(name="Price", value=_price(job), inline=False)
     if job.state is not JobState.APPROVING:
         embed.add_field(name="Answer", value=outcome(job), inline=False)
     elif isinstance(job.target, ChannelTarget):
@@ -114,6 +127,28 @@ def card(job: Job) -> discord.Embed:
         embed.add_field(name="The request", value=link, inline=False)
     embed.set_footer(text=_footer(job))
     return embed
+
+
+def _references(job: Job) -> str:
+    """Each slot with its file, of the kind and size that its own bytes turned out to have."""
+    stored = {} if job.plan is None else {one.place: one for one in job.plan.references}
+    lines = [_reference(one, stored.get(one.place)) for one in job.request.references]
+    while len("\n".join(lines)) > FIELD_CHARS_MAX:
+        lines = [*lines[:-2], "…"]
+    return "\n".join(lines)
+
+
+def _reference(one: Reference, stored: StoredReference | None) -> str:
+    name = one.name if len(one.name) <= NAME_CHARS else f"…{one.name[1 - NAME_CHARS :]}"
+    size_bytes = one.declared_bytes if stored is None else stored.size_bytes
+    kind = "" if stored is None else f"{stored.info.format}, "
+    return f"`{one.place}` {words.plain(name)} · {kind}{_size(size_bytes)}"
+
+
+def _size(size_bytes: int) -> str:
+    if size_bytes < MEGABYTE:
+        return f"{max(size_bytes // 1000, 1)} kB"
+    return f"{size_bytes / MEGABYTE:.1f} MB"
 
 
 def buttons(job: Job) -> discord.ui.View:
@@ -136,14 +171,16 @@ def outcome(job: Job) -> str:
 def warning(budgets: Sequence[tuple[Leg, Standing]]) -> str:
     """Where each budget stands now, in the order of need."""
     shares = sorted(budgets, key=lambda one: -_percent(*one))
-    return "\n".join(["**This server's budget runs low.**", *(_budget(leg, standing) for leg, standing in shares)])
+    used = _percent(*shares[0])
+    title = next(said for percent, said in TITLES.items() if used >= percent)
+    return "\n".join([f"**{title}**", *(_budget(leg, standing) for leg, standing in shares)])
 
 
 def _budget(leg: Leg, standing: Standing) -> str:
     limit, spent, held = leg.limit or 0, standing.spent, standing.held
     line = standing_line(unit=leg.unit, limit=limit, spent=spent, held=held, window=leg.window)
-    used = f"{_percent(leg, standing)} % used {PERIODS[leg.window.period]}"
-    return f"{bar(spent, held, limit)} {used}\n-# {line}"
+    used = f"{_percent(leg, standing)} % used or held {PERIODS[leg.window.period]}"
+    return f"`{bar(spent, held, limit)}` {used}\n-# {line}"
 
 
 def _percent(leg: Leg, standing: Standing) -> int:
@@ -165,6 +202,12 @@ def _title(job: Job) -> str:
     if _answered_by(job) is None:
         return "Not decided"
     return "Denied" if _is_denied(job) else "Approved"
+
+
+def _price(job: Job) -> str:
+    """An approved card is not drawn again when the clip is charged, so it says what stays true."""
+    is_approved = _answered_by(job) is not None and not _is_denied(job)
+    return f"{dollars(job.quote_micros or 0)} at most" if is_approved else words.price(job)
 
 
 def _colour(job: Job) -> int:

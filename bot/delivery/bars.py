@@ -18,12 +18,25 @@ def bar(spent: int, held: int, limit: int, width: int = 12) -> str:
 
 
 def standing_line(*, unit: Unit, limit: int | None, spent: int, held: int, window: Window) -> str:
-    """`$1.20 spent · $0.40 held · $3.40 left of $5.00 · resets <t:…:R>`; without a hold, that part is left out."""
+    """`$3.40 left of $5.00 · $1.20 spent · $0.40 held · resets <t:…:R>`; without a hold, that part is left out."""
+    details = standing_details(unit=unit, spent=spent, held=held, window=window)
+    return f"{left_words(unit, limit, spent + held)} · {details}"
+
+
+def standing_details(*, unit: Unit, spent: int, held: int, window: Window) -> str:
     parts = [f"{amount_words(unit, spent)} spent"]
     parts += [f"{amount_words(unit, held)} held"] if held else []
-    parts.append(_left(unit, limit, spent + held))
     parts += [f"resets <t:{window.ends_ms // 1000}:R>"] if window.ends_ms is not None else []
     return " · ".join(parts)
+
+
+def left_words(unit: Unit, limit: int | None, used: int) -> str:
+    """`$3.40 left of $5.00`."""
+    if limit is None:
+        return "no limit"
+    if used > limit:
+        return f"{amount_words(unit, used - limit)} over the limit of {amount_words(unit, limit)}"
+    return f"{amount_words(unit, limit - used)} left of {amount_words(unit, limit)}"
 
 
 def _cells(used: int, scale: int, width: int, *, least: int) -> int:
@@ -36,11 +49,3 @@ def _spent_cells(spent: int, held: int, filled: int) -> int:
     if not spent or not held:
         return filled if spent else 0
     return min(max(spent * filled // (spent + held), 1), filled - 1)
-
-
-def _left(unit: Unit, limit: int | None, used: int) -> str:
-    if limit is None:
-        return "no limit"
-    if used > limit:
-        return f"{amount_words(unit, used - limit)} over the limit of {amount_words(unit, limit)}"
-    return f"{amount_words(unit, limit - used)} left of {amount_words(unit, limit)}"

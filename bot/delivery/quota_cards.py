@@ -1,17 +1,22 @@
 """What people read about quotas: balances with bars, rules before and after, bonuses, pauses."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Collection, Sequence
+from typing import Self
 
-from bot.delivery.bars import bar, standing_line
-from bot.domain.errors import BotError
-from bot.domain.quota import OwnerKind, Period, Unit, amount_words, dollars
-from bot.domain.requests import Plan, Tier
-from bot.domain.rules import Audience, Binding, Bounds, Pool, Rule
-from bot.ports.quota import Account, Draw, Explanation, Judged, Overview, RuleChange
+import discord
+from discord.ui import Button, DynamicItem, Item, View
+
+from bot.delivery.bars import bar, left_words, standing_details
+from bot.domain.quota import Period, Unit, amount_words, dollars
+from bot.domain.requests import Tier
+from bot.domain.rules import Audience, Bounds, Pool, Rule
+from bot.ports.quota import Account, Overview, RuleChange
 
 MESSAGE_CHARS_MAX = 2000
 LINE_CHARS_MAX = 600
+BAR_CELLS = 8
+"""With what is left beside it, one line of a phone."""
 PERIODS = {Period.DAY: "a day", Period.WEEK: "a week", Period.MONTH: "a month", Period.TOTAL: "in total"}
 NOW = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month", Period.TOTAL: "in total"}
 UNITS = {Unit.USD: "dollars", Unit.SECONDS: "seconds", Unit.CLIPS: "clips"}
@@ -22,19 +27,50 @@ OTHERS = {
 }
 
 
-def overview(view: Overview, *, is_own: bool) -> str:
-    """A bar and a sentence for every balance that limits."""
+class SweepButton(DynamicItem[Button[View]], template=r"dailies:sweep"):
+    """Removes the rules of roles that are gone: dispatched as the client's event `sweep_click`, which a cog answers."""
+
+    def __init__(self) -> None:
+        label = "Remove the rules of deleted roles"
+        super().__init__(Button(label=label, style=discord.ButtonStyle.secondary, custom_id="dailies:sweep"))
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction, _item: Item[View], _match: re.Match[str], /
+    ) -> Self:
+        return cls()
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        interaction.client.dispatch("sweep_click", interaction)
+
+
+def overview(view: Overview, *, is_own: bool, gone: Collection[int] = ()) -> str:
+    """A bar and a sentence for every balance that limits; for admins the rules, `gone` being roles that are deleted."""
     whose = "You" if is_own else f"<@{view.who.member_id}>"
-    lines = [f"**{whose}**", *map(_balance, view.own)]
+    lines = ["New clips are paused here."] if view.paused_by is not None else []
+    lines += [f"**{whose}**", *map(_balance, view.own)]
     if not view.own:
         lines.append("No rule of this server limits you on your own." if is_own else "No rule limits this member.")
-    lines += [f"-# {words}" for words in map(_bounds, view.binding.own_bounds) if words]
+    lines += [f"-# Allowed: {words}" for words in map(bounds_words, view.binding.own_bounds) if words]
     lines += [_bonus(pool, left) for pool, left in view.pools]
     lines += ["**This server**", *map(_balance, view.server)]
-    lines += ["New clips are paused here."] if view.paused_by is not None else []
     if is_own and view.rules:
-        lines += ["**Rules here**", *(f"{_whom(rule)}: {rule_words(rule)}" for rule in view.rules)]
+        lines += ["**Rules here**", *(f"{_whom(rule, gone)}: {rule_words(rule)}" for rule in view.rules)]
     return fitted(lines)
+
+
+def sweeping(gone: Collection[int]) -> View:
+    view = View(timeout=None)
+    if gone:
+        view.add_item(SweepButton())
+    return view
+
+
+def swept(removed: Sequence[Rule]) -> str:
+    if not removed:
+        return "No rule here is for a deleted role."
+    lines = [f"Deleted role {rule.subject_id}: {rule_words(rule)}" for rule in removed]
+    return fitted(["**Removed:**", *lines])
 
 
 def rule_change(change: RuleChange) -> str:
@@ -54,7 +90,7 @@ def rule_words(rule: Rule | None) -> str:
         return NO_RULE
     amount = f"{amount_words(rule.unit, rule.amount)} {PERIODS[rule.period]}"
     each = " each" if rule.audience in {Audience.EVERYONE, Audience.ROLE} else ""
-    bounds = _bounds(rule.bounds)
+    bounds = bounds_words(rule.bounds)
     return f"{amount}{each}, {bounds}" if bounds else f"{amount}{each}"
 
 
@@ -76,52 +112,55 @@ def paused(*, wished: bool, changed: bool, paused_by: str | None) -> str:
     return "New clips can be made here again." if changed else "New clips were not paused here."
 
 
-def explanation(view: Explanation, *, is_own: bool) -> str:
-    """The way of one request through the rules, step by step, and its verdict."""
-    judged = view.judged
-    their = "Your own" if is_own else "Their own"
-    steps = [_asked(judged, is_own=is_own), _whose_rules(judged.binding, judged.rules, their)]
-    steps += _bound_steps(judged)
-    steps += [_draw(draw) for draw in judged.draws]
-    steps += [_account_step(account, their) for account in view.accounts]
-    numbered = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
-    return fitted([*numbered, _verdict(judged)], keep_last=True)
-
-
 def fitted(lines: Sequence[str], *, keep_last: bool = False) -> str:
-    """As many lines as a message takes (docs.discord.com, message resource); `keep_last` gives up those before it."""
+    """As many lines as a message takes (docs.discord.com, message resource), and how many it does not.
+
+    `keep_last` gives up those before it.
+    """
     lines = [line if len(line) <= LINE_CHARS_MAX else f"{line[: LINE_CHARS_MAX - 1]}…" for line in lines]
     tail = lines[-1:] if keep_last else []
     head = lines[: len(lines) - len(tail)]
-    if len("\n".join([*head, *tail])) <= MESSAGE_CHARS_MAX:
-        return "\n".join([*head, *tail])
-    while head and len("\n".join([*head, "-# …", *tail])) > MESSAGE_CHARS_MAX:
-        head.pop()
-    return "\n".join([*head, "-# …", *tail])
+    shown = head
+    text = "\n".join(lines)
+    while len(text) > MESSAGE_CHARS_MAX:
+        shown = shown[:-1]
+        text = "\n".join([*shown, f"-# … and {len(head) - len(shown)} more", *tail])
+    return text
+
+
+def bounds_words(bounds: Bounds) -> str:
+    parts = []
+    if bounds.tiers is not None:
+        parts.append(_tiers(bounds.tiers))
+    parts += [] if bounds.resolution_max is None else [f"up to {bounds.resolution_max}"]
+    parts += [] if bounds.seconds_max is None else [f"up to {bounds.seconds_max} s a clip"]
+    return ", ".join(parts)
+
+
+def left_of(account: Account) -> str:
+    standing = account.standing
+    return left_words(account.leg.unit, standing.limit, standing.spent + standing.held)
 
 
 def _balance(account: Account) -> str:
+    """What is left first; the rest in small type."""
     leg, standing = account.leg, account.standing
-    drawn = bar(standing.spent, standing.held, standing.limit or 0)
-    return f"`{drawn}` {NOW[leg.window.period]}: {_standing(account)}"
-
-
-def _standing(account: Account) -> str:
-    leg, standing = account.leg, account.standing
-    return standing_line(
-        unit=leg.unit, limit=standing.limit, spent=standing.spent, held=standing.held, window=leg.window
-    )
+    drawn = bar(standing.spent, standing.held, standing.limit or 0, BAR_CELLS)
+    details = standing_details(unit=leg.unit, spent=standing.spent, held=standing.held, window=leg.window)
+    return f"`{drawn}` {left_of(account)} {NOW[leg.window.period]}\n-# {details}"
 
 
 def _bonus(pool: Pool, left: int) -> str:
     shared = f" shared by <@&{pool.subject_id}>" if pool.audience is Audience.ROLE else ""
     ends = "" if pool.ends_ms is None else f" · ends <t:{pool.ends_ms // 1000}:R>"
-    drawn = bar(pool.amount - left, 0, pool.amount)
+    drawn = bar(pool.amount - left, 0, pool.amount, BAR_CELLS)
     amounts = f"{amount_words(pool.unit, left)} left of {amount_words(pool.unit, pool.amount)}"
-    return f"`{drawn}` bonus{shared}, used first: {amounts}{ends}"
+    return f"`{drawn}` {amounts}\n-# bonus{shared}, used first{ends}"
 
 
-def _whom(rule: Rule) -> str:
+def _whom(rule: Rule, gone: Collection[int] = ()) -> str:
+    if rule.audience is Audience.ROLE and rule.subject_id in gone:
+        return f"Deleted role {rule.subject_id}"
     match rule.audience:
         case Audience.SERVER:
             return "This server's pot"
@@ -131,15 +170,6 @@ def _whom(rule: Rule) -> str:
             return f"<@&{rule.subject_id}>"
         case Audience.MEMBER:
             return f"<@{rule.subject_id}>"
-
-
-def _bounds(bounds: Bounds) -> str:
-    parts = []
-    if bounds.tiers is not None:
-        parts.append(_tiers(bounds.tiers))
-    parts += [] if bounds.resolution_max is None else [f"up to {bounds.resolution_max}"]
-    parts += [] if bounds.seconds_max is None else [f"up to {bounds.seconds_max} s a clip"]
-    return ", ".join(parts)
 
 
 def _tiers(tiers: frozenset[Tier]) -> str:
@@ -180,91 +210,3 @@ def _default(change: RuleChange) -> list[str]:
         return []
     default = f"The budget of {dollars(change.default_micros)} a month that holds without a server rule in usd"
     return [f"{default} {'is in force again' if change.is_default_now else 'no longer applies'}."]
-
-
-def _asked(judged: Judged, *, is_own: bool) -> str:
-    plan = judged.plan
-    asks = "You ask" if is_own else f"<@{judged.who.member_id}> asks"
-    if plan is None:
-        return f"{asks} for a clip that no provider here makes."
-    price = dollars(judged.price_micros) if judged.price_micros else "free"
-    return f"{asks} for {_clip(plan)} from {plan.provider}: at most **{price}**."
-
-
-def _clip(plan: Plan) -> str:
-    return f"{plan.tier.value}, {plan.duration_seconds} s, {plan.resolution}"
-
-
-def _whose_rules(binding: Binding, rules: Iterable[Rule], their: str) -> str:
-    """Which audience's rules are the member's, and which gave way to them."""
-    known = list(rules)
-    own = [rule for rule in known if rule.audience is binding.audience]
-    if binding.audience is None:
-        return "No rule is about members here: only the server's budget limits."
-    listed = "; ".join(_named(rule) for rule in own)
-    broader = {rule.audience for rule in known} - {binding.audience, Audience.SERVER}
-    because = {
-        Audience.MEMBER: "rules about one member alone",
-        Audience.ROLE: "rules for one of the roles",
-        Audience.EVERYONE: "rules for everyone, and none is narrower",
-    }[binding.audience]
-    gone = f" They replace the rules for {_audiences(broader)}." if broader else ""
-    largest = " Of several roles the largest amount counts." if len({rule.subject_id for rule in own}) > 1 else ""
-    return f"{their} limits: {listed} ({because}).{largest}{gone}"
-
-
-def _named(rule: Rule) -> str:
-    subject = f"<@&{rule.subject_id}> " if rule.audience is Audience.ROLE else ""
-    return f"{subject}{rule_words(replace(rule, audience=Audience.MEMBER))}"
-
-
-def _audiences(audiences: Iterable[Audience]) -> str:
-    names = {Audience.ROLE: "their roles", Audience.EVERYONE: "everyone"}
-    return " and ".join(names[audience] for audience in Audience if audience in audiences and audience in names)
-
-
-def _bound_steps(judged: Judged) -> list[str]:
-    """Every bound that binds, with whether the request keeps to it."""
-    if judged.plan is None:
-        return []
-    choices = judged.choices
-    tiers = None if choices.allowed_tiers == frozenset(Tier) else choices.allowed_tiers
-    settings = Bounds(tiers=tiers, seconds_max=choices.longest_seconds)
-    server = [rule.bounds for rule in judged.binding.server]
-    known = dict.fromkeys([settings, *judged.binding.own_bounds, *server])
-    return [_bound_step(one, judged.plan) for one in known if one != Bounds()]
-
-
-def _bound_step(bounds: Bounds, plan: Plan) -> str:
-    try:
-        bounds.check(plan)
-    except BotError:
-        return f"✗ Allowed is {_bounds(bounds)}."
-    return f"✓ Allowed is {_bounds(bounds)}."
-
-
-def _draw(draw: Draw) -> str:
-    unit = draw.pool.unit
-    taken = f"it pays {amount_words(unit, draw.taken)} first" if draw.taken else "it pays nothing here"
-    return f"Bonus with {amount_words(unit, draw.left)} left: {taken}."
-
-
-def _account_step(account: Account, their: str) -> str:
-    """The operator's figures are the operator's own."""
-    leg = account.leg
-    mark = "✓" if account.fits else "✗"
-    if leg.owner.kind is OwnerKind.OPERATOR:
-        return f"{mark} The bot's own day for all servers together {'has' if account.fits else 'lacks'} room for it."
-    whose = "The server" if leg.owner.kind is OwnerKind.GUILD else their
-    takes = f"takes {amount_words(leg.unit, leg.amount)}" if leg.amount else "takes nothing of it"
-    return f"{mark} {whose} {NOW[leg.window.period]}: {_standing(account)}; this {takes}."
-
-
-def _verdict(judged: Judged) -> str:
-    if judged.verdict is not None:
-        return f"**Refused:** {judged.verdict}"
-    price = dollars(judged.price_micros)
-    held = f"{price} would be held, never more charged" if judged.price_micros else "it costs nothing"
-    waits = " The price must be confirmed first." if judged.awaits_confirming else ""
-    waits += " It then waits for somebody's approval." if judged.awaits_approval else ""
-    return f"**Accepted:** {held}.{waits}"

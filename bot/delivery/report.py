@@ -5,7 +5,6 @@ import io
 import unicodedata
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 
 from bot.domain.quota import decimal_dollars
 
@@ -135,10 +134,6 @@ def draw(report: Report) -> bytes:
     return picture.draw(report)
 
 
-def write_png(report: Report, path: Path) -> None:
-    path.write_bytes(draw(report))
-
-
 def csv_lines(report: Report) -> tuple[str, ...]:
     """A header, a row for every day, a row for every member; amounts as exact decimals."""
     header = [column.format(currency=report.currency.lower()) for column in COLUMNS]
@@ -147,10 +142,9 @@ def csv_lines(report: Report) -> tuple[str, ...]:
     return tuple(_csv_line(row) for row in (header, *days, *members))
 
 
-def write_csv(report: Report, path: Path) -> None:
+def csv_bytes(report: Report) -> bytes:
     """With the mark in front by which spreadsheets know UTF-8."""
-    with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
-        file.writelines(csv_lines(report))
+    return "".join(csv_lines(report)).encode("utf-8-sig", errors="replace")
 
 
 def defused(text: str) -> str:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from bot.domain.quota import Unit, dollars, parse_amount
 from bot.domain.request_errors import SettingValueError
 from bot.domain.requests import Tier
+from bot.domain.rules import Bounds
 
 BLOCKED_WORDS_MAX = 200
 RETENTION_DAYS = range(1, 366)
@@ -36,6 +37,11 @@ class GuildSettings:
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
+
+    @property
+    def bounds(self) -> Bounds:
+        """What binds everybody here, whatever the rules."""
+        return Bounds(tiers=self.allowed_tiers, seconds_max=self.longest_seconds)
 
     def blocked_word(self, prompt: str) -> str | None:
         """The first blocked word in the prompt, whatever its case."""
@@ -110,7 +116,10 @@ def _tier(text: str) -> Tier:
 
 
 def _tiers(text: str) -> frozenset[Tier]:
-    return frozenset(_tier(part) for part in re.split(r"[,\s]+", text) if part)
+    tiers = frozenset(_tier(part) for part in re.split(r"[,\s]+", text) if part)
+    if not tiers:
+        raise ValueError(f"names no tier; there is {', '.join(Tier)}")
+    return tiers
 
 
 def _whole(allowed: range) -> Callable[[str], int]:

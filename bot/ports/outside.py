@@ -201,13 +201,28 @@ class Admins(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A channel of a server; a forum takes threads, but no messages of its own."""
+
+    id: int
+    name: str
+    takes_messages: bool
+
+
 class Directory(Protocol):
     """What a server has now."""
 
-    async def channel_ids(self, guild_id: int) -> frozenset[int]:
-        """Its channels, threads left out."""
+    async def channels(self, guild_id: int) -> list[Channel]:
+        """Its channels in their order; categories and threads left out."""
         ...
 
-    async def role_ids(self, guild_id: int) -> frozenset[int]:
-        """Its roles but for @everyone."""
+    async def roles(self, guild_id: int) -> dict[int, str]:
+        """The names of its roles but @everyone."""
+        ...
+
+    async def title(self, guild_id: int) -> str: ...
+
+    async def member_names(self, guild_id: int, member_ids: Sequence[str]) -> dict[str, str]:
+        """What the server calls them; whoever left has no name."""
         ...

@@ -71,18 +71,9 @@ class Judged:
     legs: tuple[Leg, ...]
     verdict: BotError | None
     """What `/generate` would answer; None: it would be accepted."""
-
-    @property
-    def awaits_confirming(self) -> bool:
-        limit = self.choices.confirm_above_micros
-        return limit is not None and self.price_micros > limit
-
-    @property
-    def awaits_approval(self) -> bool:
-        """Whoever may approve need not ask."""
-        limit = self.choices.approve_above_micros
-        may_approve = self.who.is_manager or self.choices.approver_role in self.who.role_ids
-        return limit is not None and self.price_micros > limit and not may_approve
+    awaits_confirming: bool
+    awaits_approval: bool
+    """Whoever may approve need not ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +115,16 @@ class RuleChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[L]):
-    """Some lines of a history, the newest first. `newer` and `older` are what to ask for next; 0 is the beginning."""
+    """Some lines of a history, the newest first.
+
+    `trail` says before which line each page up to this one begins, as far as it is known; 0 is the newest page.
+    """
 
     owner: str | None
     lines: tuple[L, ...]
     number: int
-    newer: int | None
-    older: int | None
+    trail: tuple[int, ...]
+    has_older: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,20 @@
-"""A server's own choices: shown, set and reset by its admins."""
+"""A server's own choices: shown, set and reset by its admins; and what the server has that they may name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain.guilds import CHOICES, GuildSettings, default_of, read_setting, shown
 from bot.domain.request_errors import AmountError, SettingValueError, SubjectUnknownError
+from bot.domain.rules import Audience, Rule
 from bot.ports.books import Books, By, Transaction
-from bot.ports.outside import Directory
+from bot.ports.outside import Channel, Directory
 
-CHANNELS = frozenset({"channels", "approval_channel", "alert_channel"})
+TALKING = frozenset({"approval_channel", "alert_channel"})
+"""Where the bot posts: a forum would not do."""
+CHANNELS = TALKING | {"channels"}
 ROLES = frozenset({"approver_role"})
+OFFERED_SECONDS = 30
+"""How long what was read for one keystroke serves the next."""
 FIELDS = {field.removesuffix("_micros"): field for field in CHOICES}
 """Each choice as admins name it, and the field behind it."""
 GIVEN_CHARS = 80
@@ -41,6 +46,7 @@ class GuildDesk:
         self._books = books
         self._directory = directory
         self._now_ms = now_ms
+        self._offered: dict[tuple[int, str], tuple[int, dict[int, str]]] = {}
 
     async def show(self, guild_id: int) -> list[Line]:
         choices = await self._books.write(lambda tx: tx.rules.settings(guild_id))
@@ -60,13 +66,52 @@ class GuildDesk:
         by = By(actor=actor, at_ms=self._now_ms())
         return await self._books.write(lambda tx: _change(tx, guild_id, name, value, by))
 
+    async def offered(self, guild_id: int, field: str) -> dict[int, str]:
+        """The channels or roles that this choice takes, by name; not a moment's truth, but a hint while typing."""
+        now_ms = self._now_ms()
+        self._offered = {key: kept for key, kept in self._offered.items() if kept[0] > now_ms}
+        if (guild_id, field) not in self._offered:
+            known = await self._known(guild_id, field)
+            self._offered[guild_id, field] = (now_ms + OFFERED_SECONDS * 1000, known)
+        return self._offered[guild_id, field][1]
+
+    async def role_ids(self, guild_id: int) -> frozenset[int]:
+        return frozenset(await self._directory.roles(guild_id))
+
+    async def gone_roles(self, guild_id: int, rules: Iterable[Rule]) -> frozenset[int]:
+        """The roles that these rules name and the server has no more; Discord is asked only where there are any."""
+        named = frozenset(rule.subject_id for rule in rules if rule.audience is Audience.ROLE and rule.subject_id)
+        return named - await self.role_ids(guild_id) if named else named
+
+    async def check_role(self, guild_id: int, role_id: int) -> None:
+        """Raises SubjectUnknownError for a role of elsewhere, or of no more."""
+        if role_id != guild_id:  # the id of @everyone
+            _check_known({role_id}, await self._directory.roles(guild_id), "<@&{}>", "role")
+
+    async def title(self, guild_id: int) -> str:
+        return await self._directory.title(guild_id)
+
+    async def member_names(self, guild_id: int, member_ids: Sequence[str]) -> dict[str, str]:
+        return await self._directory.member_names(guild_id, member_ids)
+
     async def _check_subjects(self, guild_id: int, field: str, value: object) -> None:
         """A channel or role of another server would never be met."""
         wanted = {one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, int)}
         if field in CHANNELS and wanted:
-            _check_known(wanted, await self._directory.channel_ids(guild_id), "<#{}>", "channel")
+            kind = "text channel" if field in TALKING else "channel"
+            _check_known(wanted, await self._known(guild_id, field), "<#{}>", kind)
         if field in ROLES and wanted:
-            _check_known(wanted, await self._directory.role_ids(guild_id), "<@&{}>", "role")
+            _check_known(wanted, await self._known(guild_id, field), "<@&{}>", "role")
+
+    async def _known(self, guild_id: int, field: str) -> dict[int, str]:
+        if field in ROLES:
+            return await self._directory.roles(guild_id)
+        channels = await self._directory.channels(guild_id)
+        return {one.id: one.name for one in channels if _takes(field, one)}
+
+
+def _takes(field: str, channel: Channel) -> bool:
+    return channel.takes_messages or field not in TALKING
 
 
 def field_of(name: str) -> str:
@@ -104,6 +149,6 @@ def _line(name: str, field: str, choices: GuildSettings) -> Line:
     )
 
 
-def _check_known(wanted: set[int], known: frozenset[int], mention: str, kind: str) -> None:
-    for one in sorted(wanted - known):
+def _check_known(wanted: set[int], known: Iterable[int], mention: str, kind: str) -> None:
+    for one in sorted(wanted - set(known)):
         raise SubjectUnknownError(subject=mention.format(one), kind=kind)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, tzinfo
-from itertools import islice
 from typing import ClassVar
 
 from bot.domain.errors import RequestError
@@ -17,7 +16,6 @@ from bot.ports.quota import (
     Ask,
     Explanation,
     Judged,
-    L,
     Overview,
     Page,
     RuleChange,
@@ -26,12 +24,9 @@ from bot.ports.quota import (
 )
 from bot.services.admission import Admission
 from bot.services.explain import judge, serving
+from bot.services.paging import page_of
 from bot.services.routing import Router
 
-PAGE_LINES = 10
-HISTORY_LINES_MAX = 1_000
-"""How far back the pages go; the whole journal is the operator's export."""
-PAGES_MAX = HISTORY_LINES_MAX // PAGE_LINES
 EXPIRY_DAYS_MAX = 3_660
 HOUR_MS = 3_600_000
 NOTHING = dict.fromkeys(Unit, 0)
@@ -92,6 +87,11 @@ class QuotaDesk:
         before, rules, zone = await self._books.write(lambda tx: _remove(tx, rule, by))
         return await self._changed(rule, before, None, rules, zone, by.at_ms)
 
+    async def remove_roles(self, guild_id: int, *, known: frozenset[int], actor: str) -> list[Rule]:
+        """Take away the rules of roles that are not known any more; answers with those."""
+        by = By(actor=actor, at_ms=self._now_ms())
+        return await self._books.write(lambda tx: _remove_roles(tx, guild_id, known, by))
+
     async def grant(self, pool: Pool, *, expires: str | None, actor: str) -> Pool:
         """A bonus, with its end as an admin typed it. Raises AmountError, SettingValueError."""
         if pool.amount == 0:
@@ -109,23 +109,29 @@ class QuotaDesk:
         now_ms = self._now_ms()
 
         def work(tx: Transaction) -> Judged:
-            return judge(tx, ask=ask, router=self._router, admission=self._admission, caps=self._caps, now_ms=now_ms)
+            return judge(tx, ask=ask, router=self._router, admission=self._admission, now_ms=now_ms)
 
         judged = await self._books.write(work)
         legs = [leg for leg in judged.legs if leg.limit is not None and leg.owner.kind is not OwnerKind.POOL]
         return Explanation(judged=judged, accounts=tuple(await self._accounts(legs)))
 
-    async def history(self, who: Who, *, before_seq: int = 0, number: int = 1) -> Page[HistoryLine]:
-        """The member's own lines, from `before_seq` on or by a page's number; what moved nothing is left out."""
-        lines = await self._views.history(
-            guild_id=who.guild_id, member_id=who.member_id, before_seq=None, limit=HISTORY_LINES_MAX
-        )
-        return _page(who.member_id, [line for line in lines if line.change], before_seq, number)
+    async def history(self, who: Who, *, number: int = 1, trail: tuple[int, ...] = ()) -> Page[HistoryLine]:
+        """The member's own lines: a page by its number, or where a `trail` ends; what moved nothing is left out."""
 
-    async def decisions(self, guild_id: int, *, before_seq: int = 0, number: int = 1) -> Page[Decision]:
+        async def read(before_seq: int | None, limit: int) -> list[HistoryLine]:
+            return await self._views.history(
+                guild_id=who.guild_id, member_id=who.member_id, before_seq=before_seq, limit=limit
+            )
+
+        return await page_of(who.member_id, read, lambda line: bool(line.change), number, trail)
+
+    async def decisions(self, guild_id: int, *, number: int = 1, trail: tuple[int, ...] = ()) -> Page[Decision]:
         """What was decided in the server."""
-        lines = await self._views.audit(guild_id, limit=HISTORY_LINES_MAX, before_seq=None)
-        return _page(None, lines, before_seq, number)
+
+        async def read(before_seq: int | None, limit: int) -> list[Decision]:
+            return await self._views.audit(guild_id, limit=limit, before_seq=before_seq)
+
+        return await page_of(None, read, lambda _line: True, number, trail)
 
     async def report(self, guild_id: int, period: Period) -> SpendingReport:
         now_ms = self._now_ms()
@@ -229,6 +235,13 @@ def _remove(tx: Transaction, rule: Rule, by: By) -> tuple[Rule | None, list[Rule
     return before, tx.rules.of_guild(rule.guild_id), tx.rules.settings(rule.guild_id).zone
 
 
+def _remove_roles(tx: Transaction, guild_id: int, known: frozenset[int], by: By) -> list[Rule]:
+    rules = [
+        one for one in tx.rules.of_guild(guild_id) if one.audience is Audience.ROLE and one.subject_id not in known
+    ]
+    return [one for one in rules if tx.rules.remove(one, by=by)]
+
+
 def _same(tx: Transaction, rule: Rule) -> Rule | None:
     return next((one for one in tx.rules.of_guild(rule.guild_id) if one.key == rule.key), None)
 
@@ -266,22 +279,3 @@ def _is_money_of_server(rule: Rule) -> bool:
 def _is_budget(leg: Leg, period: Period) -> bool:
     is_money_of_server = leg.owner.kind is OwnerKind.GUILD and leg.unit is Unit.USD
     return is_money_of_server and leg.window.period is period and leg.limit is not None
-
-
-def _page(owner: str | None, lines: Sequence[L], before_seq: int, number: int) -> Page[L]:
-    """Lines that came since the last look move the pages on, so a page is found by where it begins."""
-    if before_seq:
-        start = next((at for at, line in enumerate(lines) if line.seq < before_seq), len(lines))
-    else:
-        start = (number - 1) * PAGE_LINES
-    start = min(start, max(len(lines) - 1, 0) // PAGE_LINES * PAGE_LINES if not before_seq else start)
-    newer_start = max(start - PAGE_LINES, 0)
-    shown = tuple(islice(lines, start, start + PAGE_LINES))
-    has_older = start + PAGE_LINES < len(lines)
-    return Page(
-        owner=owner,
-        lines=shown,
-        number=-(-start // PAGE_LINES) + 1,
-        newer=None if start == 0 else (lines[newer_start - 1].seq if newer_start else 0),
-        older=shown[-1].seq if has_older else None,
-    )

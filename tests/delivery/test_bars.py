@@ -61,17 +61,17 @@ def test_bar_too_short_for_its_three_parts_is_refused() -> None:
 
 def test_standing_names_every_amount_and_the_reset() -> None:
     line = standing_line(unit=Unit.USD, limit=5 * MICROS, spent=1_200_000, held=400_000, window=NOVEMBER)
-    assert line == "$1.20 spent · $0.40 held · $3.40 left of $5.00 · resets <t:1796083200:R>"
+    assert line == "$3.40 left of $5.00 · $1.20 spent · $0.40 held · resets <t:1796083200:R>"
 
 
 def test_standing_without_hold_limit_or_end_leaves_them_out() -> None:
     assert (
         standing_line(unit=Unit.SECONDS, limit=60, spent=35, held=0, window=FOR_EVER)
-        == "35 s spent · 25 s left of 60 s"
+        == "25 s left of 60 s · 35 s spent"
     )
-    assert standing_line(unit=Unit.CLIPS, limit=None, spent=1, held=0, window=FOR_EVER) == "1 clip spent · no limit"
+    assert standing_line(unit=Unit.CLIPS, limit=None, spent=1, held=0, window=FOR_EVER) == "no limit · 1 clip spent"
 
 
 def test_standing_over_a_lowered_limit_says_by_how_much() -> None:
     line = standing_line(unit=Unit.USD, limit=MICROS, spent=1_400_000, held=0, window=FOR_EVER)
-    assert line == "$1.40 spent · $0.40 over the limit of $1.00"
+    assert line == "$0.40 over the limit of $1.00 · $1.40 spent"

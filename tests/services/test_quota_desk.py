@@ -11,10 +11,11 @@ from bot.domain.errors import QuotaExceededError
 from bot.domain.quota import Leg, OwnerKind, Period, Unit
 from bot.domain.request_errors import AmountError, SettingValueError
 from bot.domain.requests import Request, Tier
-from bot.domain.rules import Audience, Bounds, Caps, Pool, Rule, binding_of, legs_of
+from bot.domain.rules import Audience, Bounds, Caps, Pool, Rule, binding_of, drained, legs_of
 from bot.ports.books import By, Transaction
 from bot.ports.quota import Account, Ask, Who
 from bot.services.admission import Admission
+from bot.services.paging import PAGE_LINES, PAGES_MAX
 from bot.services.quota_desk import QuotaDesk, parse_expiry
 from bot.services.routing import Router
 from bot.storage.books import SqliteBooks, open_books
@@ -249,19 +250,87 @@ def test_what_is_no_expiry_is_refused(text: str) -> None:
 
 async def test_pages_turn_to_and_fro_without_losing_a_line(tmp_path: Path) -> None:
     async with office(tmp_path) as at:
-        for amount in range(25):
+        for amount in range(20):
             await at.desk.put(replace(EVERYONE, amount=amount), actor="9")
         first = await at.desk.decisions(1)
-        second = await at.desk.decisions(1, before_seq=first.older or 0)
-        third = await at.desk.decisions(1, before_seq=second.older or 0)
+        second = await at.desk.decisions(1, number=2, trail=(*first.trail, first.lines[-1].seq))
+        third = await at.desk.decisions(1, number=3, trail=(*second.trail, second.lines[-1].seq))
+        await at.desk.put(replace(EVERYONE, amount=20), actor="9")
         seen = [line.after for page in (first, second, third) for line in page.lines]
-        assert [text.split()[0] for text in seen] == [str(amount) for amount in reversed(range(25))]
-        assert [page.number for page in (first, second, third)] == [1, 2, 3]
-        assert (first.newer, third.older) == (None, None)
-        assert await at.desk.decisions(1, before_seq=third.newer or 0) == second
-        assert await at.desk.decisions(1, before_seq=second.newer or 0) == first
-        assert await at.desk.decisions(1, number=2) == second
-        assert await at.desk.decisions(1, number=90) == third
+        assert [text.split()[0] for text in seen] == [str(amount) for amount in reversed(range(20))]
+        assert [page.has_older for page in (first, second, third)] == [True, True, False]
+        assert await at.desk.decisions(1, number=2, trail=third.trail[:-1]) == second
+        newest = await at.desk.decisions(1, number=1, trail=second.trail[:-1])
+        assert newest.lines[1:] == first.lines[:-1]
+
+
+async def test_a_page_is_found_by_its_number_and_the_last_is_the_last(tmp_path: Path) -> None:
+    async with office(tmp_path) as at:
+        for amount in range(20):
+            await at.desk.put(replace(EVERYONE, amount=amount), actor="9")
+        first = await at.desk.decisions(1)
+        second = await at.desk.decisions(1, number=2)
+        assert second.trail == (0, first.lines[-1].seq)
+        last = await at.desk.decisions(1, number=90)
+        assert (last.number, len(last.lines), last.has_older, last.trail[:2]) == (3, 4, False, second.trail)
+
+
+async def test_pages_reach_the_very_first_line(tmp_path: Path) -> None:
+    async with office(tmp_path) as at:
+        for job_id in range(1, 6):
+            await at.clip(job_id)
+
+        def many(tx: Transaction) -> None:
+            for number in range(1_200):
+                tx.rules.note(1, "a test", before=str(number), after=str(number + 1), by=By(actor="9", at_ms=NOON_MS))
+
+        await at.books.write(many)
+        page = await at.desk.decisions(1, number=PAGES_MAX)
+        seen = 0
+        while page.has_older:
+            page = await at.desk.decisions(1, number=page.number + 1, trail=(*page.trail[-2:], page.lines[-1].seq))
+            seen += len(page.lines)
+        assert (seen, page.number, page.lines[-1].before) == (200, 150, "0")
+
+
+async def test_what_moved_nothing_leaves_no_gap_in_the_pages(tmp_path: Path) -> None:
+    async with office(tmp_path) as at:
+
+        def free(tx: Transaction) -> None:
+            for job_id in range(1, 31):
+                legs = [
+                    replace(leg, amount=0) if leg.unit is not Unit.CLIPS else leg for leg in legs_now(tx, at.clock.ms)
+                ]
+                queue(tx, job_id, legs, now_ms=at.clock.ms)
+
+        await at.books.write(free)
+        pages = [await at.desk.history(WHO)]
+        while pages[-1].has_older:
+            trail = (*pages[-1].trail, pages[-1].lines[-1].seq)
+            pages.append(await at.desk.history(WHO, number=len(pages) + 1, trail=trail))
+        assert [line.job_id for page in pages for line in page.lines] == list(range(30, 0, -1))
+        assert {len(page.lines) for page in pages[:-1]} == {PAGE_LINES}
+
+
+async def test_rules_of_roles_that_are_gone_are_removed_and_noted(tmp_path: Path) -> None:
+    async with office(tmp_path) as at:
+        gone, here = (replace(EVERYONE, audience=Audience.ROLE, subject_id=one) for one in (43, 44))
+        for rule in (gone, here, SERVER):
+            await at.desk.put(rule, actor="9")
+        assert await at.desk.remove_roles(1, known=frozenset({44}), actor="8") == [gone]
+        assert await at.desk.remove_roles(1, known=frozenset({44}), actor="8") == []
+        assert await at.books.write(lambda tx: tx.rules.of_guild(1)) == [here, SERVER]
+        [line, *_] = (await at.desk.decisions(1)).lines
+        assert (line.actor, line.after) == ("8", "no rule")
+
+
+async def test_a_bonus_that_is_used_up_is_shown_no_more(tmp_path: Path) -> None:
+    async with office(tmp_path) as at:
+        await at.desk.put(replace(EVERYONE, amount=0), actor="9")
+        pool = await at.desk.grant(replace(POOL, amount=1), expires=None, actor="9")
+        assert [left for _, left in (await at.desk.show(WHO)).pools] == [1]
+        await at.books.write(lambda tx: queue(tx, 101, drained(legs_now(tx, NOON_MS), [(pool, 1)], NOON_MS)))
+        assert (await at.desk.show(WHO)).pools == ()
 
 
 async def test_a_report_counts_the_periods_clips_against_its_budget(tmp_path: Path) -> None:

@@ -121,8 +121,8 @@ async def test_an_artist_ends_at_the_weeks_five_dollars(tmp_path: Path) -> None:
         refusal = await scene.made(scene.artist, tier="pro", duration=15)
         assert "You have $0.20 left of $5.00 this week; this clip takes $1.20." in (refusal or "")
         shown = await scene.text(scene.artist, "show")
-        assert "this week: $4.80 spent · $0.20 left of $5.00 · resets <t:" in shown
-        assert "this month: $4.80 spent · $45.20 left of $50.00" in shown
+        assert "$0.20 left of $5.00 this week\n-# $4.80 spent · resets <t:" in shown
+        assert "$45.20 left of $50.00 this month\n-# $4.80 spent" in shown
 
 
 async def test_a_stranger_of_no_role_meets_everyones_rule_only(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ async def test_a_stranger_of_no_role_meets_everyones_rule_only(tmp_path: Path) -
         await decide(scene)
         said = await scene.text(scene.told.other, "explain", tier="pro")
         assert "rules for everyone, and none is narrower" in said
-        assert "✗ Allowed is only fast." in said
+        assert "✗ Allowed: only fast." in said
         of_artist = await scene.text(scene.admin, "explain", tier="pro", member=scene.artist.member.id)
         assert "They replace the rules for everyone." in of_artist
         assert "**Accepted:** $0.40 would be held, never more charged." in of_artist
@@ -243,6 +243,36 @@ async def test_the_rule_of_somebody_who_left_can_be_removed(tmp_path: Path) -> N
         assert "Before: 1 clip a day\nNow: no rule" in said
 
 
+async def test_the_rules_of_deleted_roles_are_removed_with_one_button(tmp_path: Path) -> None:
+    async with quota_story(tmp_path) as scene:
+        world, guild = scene.told.world, scene.told.guild
+        await scene.set("1", "clips", "day", role=scene.artists.id)
+        await scene.set("3", "clips", "day", role=guild.id)
+        assert (await scene.says(scene.admin, "show")).components == []
+        world.remove_role(guild, scene.artists)
+        shown = await scene.says(scene.admin, "show")
+        assert f"Deleted role {scene.artists.id}: 1 clip a day each" in shown.content
+        assert (await scene.says(scene.told.member, "show")).components == []
+        data = {"component_type": 2, "custom_id": "dailies:sweep"}
+        place, kind = scene.told.channel.id, InteractionType.COMPONENT
+        forged = begin(world, scene.told.other.member, place, kind, data, source=shown)
+        stranger = Invocation(world=world, interaction=forged)
+        assert (await scene.alone(scene.told.other, stranger)).content == "This needs Manage Server in this server."
+        swept = await scene.admin.click(shown, "dailies:sweep").response()
+        assert swept.content == f"**Removed:**\nDeleted role {scene.artists.id}: 1 clip a day each"
+        again = await scene.admin.click(shown, "dailies:sweep").response()
+        assert again.content == "No rule here is for a deleted role."
+        left = (await scene.text(scene.admin, "show")).partition("**Rules here**")[2]
+        assert left.strip() == "Everyone: 3 clips a day each"
+
+
+async def test_a_refusal_foretold_of_another_is_not_said_to_the_admin(tmp_path: Path) -> None:
+    async with quota_story(tmp_path) as scene:
+        await scene.set("0", "clips", "day", role=scene.told.guild.id)
+        said = await scene.text(scene.admin, "explain", member=scene.artist.member.id)
+        assert "**Refused**, and told: “You have 0 clips left" in said
+
+
 async def test_zero_forbids_and_none_frees(tmp_path: Path) -> None:
     async with quota_story(tmp_path) as scene:
         member = scene.told.member
@@ -265,8 +295,8 @@ async def test_a_bonus_is_drained_before_the_allowance(tmp_path: Path) -> None:
         assert "it pays $0.40 first" in await scene.text(member, "explain")
         assert await scene.made(member) is None
         shown = await scene.text(member, "show")
-        assert "today: $0.00 spent · $0.40 left of $0.40" in shown
-        assert "bonus, used first: $0.10 left of $0.50" in shown
+        assert "$0.40 left of $0.40 today\n-# $0.00 spent" in shown
+        assert "$0.10 left of $0.50\n-# bonus, used first · ends <t:" in shown
         assert await scene.made(member) is None
         assert "You have $0.10 left of $0.40 today; this clip takes $0.40" in (await scene.made(member) or "")
 
@@ -288,7 +318,7 @@ async def test_a_rule_lowered_below_what_was_used_says_so(tmp_path: Path) -> Non
     async with paid_scene(tmp_path) as scene:
         assert await scene.made(scene.told.member) is None
         said = await scene.set("0.10", "usd", "month")
-        assert "$0.30 over the limit of $0.10" in said
+        assert "$0.30 over the limit of $0.10 this month" in said
         assert "nothing new is accepted until <t:" in said
         assert "This server has $0.00 left of $0.10 this month" in (await scene.made(scene.told.member) or "")
 
@@ -306,7 +336,7 @@ async def test_history_turns_pages_for_whoever_may_see_it_now(tmp_path: Path) ->
         await scene.told.world.changes.until(lambda: "page 2" in first.content or None, seconds=SECONDS_MAX)
         assert "no rule → 1 clip" in first.content
         [newer] = buttons(first)
-        assert newer == "dailies:history:server:0"
+        assert newer == "dailies:history:server:1:0"
         forged = begin(
             scene.told.world,
             scene.told.other.member,
@@ -327,7 +357,8 @@ async def test_members_read_their_own_ledger_and_admins_anyones(tmp_path: Path) 
     async with paid_scene(tmp_path) as scene:
         assert await scene.made(scene.told.member) is None
         own = await scene.text(scene.told.member, "history")
-        assert "charged -$0.40" in own
+        assert "**charged**" in own
+        assert "-# $0.40 · month 20" in own
         seen = await scene.text(scene.admin, "history", member=scene.told.member.member.id)
         assert seen == own
         assert await scene.text(scene.artist, "history") == "Nothing was booked yet."

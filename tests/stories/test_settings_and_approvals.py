@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from bot.domain.jobs import Job, JobState
 from bot.sandbox.client import Invocation, MemberClient
 from bot.sandbox.options import ClientRefusalError
-from bot.sandbox.records import Channel, Message, Permission, Pings
+from bot.sandbox.records import Channel, ChannelType, Message, Permission, Pings
 from bot.sandbox.server import Sandbox
 from bot.sandbox.world import World
 from bot.settings import ProviderSettings, Settings
@@ -107,6 +107,7 @@ async def test_a_costly_clip_waits_for_an_admin_and_is_delivered_once_approved(t
         settled = await here.request("Approved")
         assert settled.id == request.id
         assert fields(settled)["Answer"] == f"<@{here.admin.member.id}> approved it."
+        assert fields(settled)["Price"] == "$0.40 at most"
         assert settled.components == []
 
 
@@ -132,6 +133,27 @@ async def test_a_denial_frees_the_money_and_names_who(tmp_path: Path) -> None:
         assert f"{who} did not approve this clip. Nothing was charged." in notice.content
         assert notice.pings == Pings(users=frozenset({here.told.member.member.id}))
         assert fields(await here.request("Denied"))["Answer"] == f"{who} denied it."
+
+
+async def test_whoever_approves_sees_the_references(tmp_path: Path) -> None:
+    async with court(tmp_path) as here:
+        await here.set("approve_above", "0.30")
+        asked = here.told.generate("@Image2 to @Audio1", image2=SAMPLES / "cat.jpg", audio1=SAMPLES / "mood.mp3")
+        request = await here.request("May this clip be made?", channel=here.told.channel)
+        shown = fields(request)["References"].splitlines()
+        sizes = [f"{(SAMPLES / name).stat().st_size // 1000} kB" for name in ("cat.jpg", "mood.mp3")]
+        assert shown == [f"`@Image2` cat.jpg · jpeg, {sizes[0]}", f"`@Audio1` mood.mp3 · mp3, {sizes[1]}"]
+        await here.admin.click(request, f"dailies:deny:{asked.id}").response()
+        await here.told.ended(asked)
+
+
+async def test_a_click_that_breaks_is_answered_and_what_it_decided_stands(tmp_path: Path) -> None:
+    async with court(tmp_path) as here:
+        asked, request = await asked_for_approval(here)
+        here.told.world.faults.answer("PATCH", r"/messages/@original$", 404)
+        clicked = here.admin.click(request, f"dailies:approve:{asked.id}")
+        assert "Something broke on our side" in (await clicked.response()).content
+        await here.told.clip(asked)
 
 
 async def test_a_stale_button_is_checked_at_the_click(tmp_path: Path) -> None:
@@ -317,7 +339,7 @@ async def test_show_says_meaning_value_and_default(tmp_path: Path) -> None:
         ("allowed_tiers", "fast, best", "is no tier; there is fast, standard, pro"),
         ("watermark", "perhaps", "is neither on nor off"),
         ("approval_channel", "studio", "names no channel; write it as a mention"),
-        ("alert_channel", "<#123456789012345678>", "<#123456789012345678> is not a channel of this server"),
+        ("alert_channel", "<#123456789012345678>", "<#123456789012345678> is not a text channel of this server"),
         ("approver_role", "<@&123456789012345678>", "<@&123456789012345678> is not a role of this server"),
         ("retention_days", "366", "is not a whole number from 1 to 365"),
         ("blocklist", " , ", "needs one to 200 words"),
@@ -340,7 +362,7 @@ async def test_a_channel_of_another_server_is_refused(tmp_path: Path) -> None:
         elsewhere = world.add_guild("Elsewhere")
         options = {"name": "alert_channel", "value": f"<#{world.add_channel(elsewhere).id}>"}
         refused = await here.admin.slash(here.told.channel.id, "settings set", options=options).response()
-        assert "is not a channel of this server" in refused.content
+        assert "is not a text channel of this server" in refused.content
         role = world.add_role(elsewhere, "Artists")
         options = {"name": "approver_role", "value": f"<@&{role.id}>"}
         refused = await here.admin.slash(here.told.channel.id, "settings set", options=options).response()
@@ -365,11 +387,50 @@ async def test_values_are_offered_as_they_are_typed(tmp_path: Path, name: str, t
         assert offered in [choice["value"] for choice in await asked.choices()]
 
 
-async def test_this_channel_is_offered_as_a_mention(tmp_path: Path) -> None:
+async def offers(here: Court, name: str, typed: str = "", *, by: MemberClient | None = None) -> dict[str, str]:
+    options = {"name": name, "value": typed}
+    asked = (by or here.admin).autocomplete(
+        here.told.channel.id, "settings set", focused="value", options=options, force=True
+    )
+    return {choice["value"]: choice["name"] for choice in await asked.choices()}
+
+
+async def test_channels_and_roles_are_offered_by_name_as_mentions(tmp_path: Path) -> None:
     async with court(tmp_path) as here:
-        options = {"name": "alert_channel", "value": ""}
-        asked = here.admin.autocomplete(here.told.channel.id, "settings set", focused="value", options=options)
-        assert [choice["value"] for choice in await asked.choices()] == [f"<#{here.told.channel.id}>", "none"]
+        here.told.world.add_channel(here.told.guild, "ideas", kind=ChannelType.FORUM)
+        studio, desk = f"<#{here.told.channel.id}>", f"<#{here.desk.id}>"
+        assert await offers(here, "alert_channel") == {studio: "#studio", desk: "#approvals", "none": "none"}
+        assert await offers(here, "alert_channel", "#appr") == {desk: "#approvals", "none": "none"}
+        assert await offers(here, "channels", f"{studio} app") == {f"{studio} {desk}": "#studio #approvals"}
+        assert "#ideas" in (await offers(here, "channels")).values()
+        assert await offers(here, "approver_role", "@prod") == {f"<@&{here.role_id}>": "@Producers", "none": "none"}
+        assert await offers(here, "alert_channel", by=here.told.other) == {}
+
+
+async def test_many_channels_are_offered_as_far_as_discord_takes_them(tmp_path: Path) -> None:
+    async with court(tmp_path) as here:
+        for number in range(30):
+            here.told.world.add_channel(here.told.guild, f"room-{number}")
+        assert len(await offers(here, "alert_channel")) == 25
+        assert len(await offers(here, "alert_channel", "room-2")) == 12
+        long = " ".join(f"<#{here.desk.id + number}>" for number in range(5))
+        assert await offers(here, "channels", f"{long} room") == {}
+
+
+async def test_a_forum_takes_clips_but_no_messages(tmp_path: Path) -> None:
+    async with court(tmp_path) as here:
+        forum = here.told.world.add_channel(here.told.guild, "ideas", kind=ChannelType.FORUM)
+        for name in ("alert_channel", "approval_channel"):
+            said = await here.set(name, f"<#{forum.id}>")
+            assert said == f"<#{forum.id}> is not a text channel of this server."
+        assert "is now" in await here.set("channels", f"<#{forum.id}>")
+
+
+async def test_a_long_list_that_changed_at_its_end_is_said_to_have_changed(tmp_path: Path) -> None:
+    async with court(tmp_path) as here:
+        words = ", ".join(f"word{number}" for number in range(150))
+        await here.set("blocklist", words)
+        assert "is now word0, word1" in await here.set("blocklist", f"{words}, one more")
 
 
 async def test_the_servers_choices_bind_and_hold_nothing_when_they_refuse(tmp_path: Path) -> None:
@@ -417,10 +478,16 @@ async def test_each_threshold_is_said_once_with_where_the_budget_stands(tmp_path
             await here.told.clip(here.told.generate())
         said = here.told.world.messages(alerts.id)
         shares = [60, 80, 100]
-        assert [f"{share} % used this month" in one.content for share, one in zip(shares, said, strict=True)] == [
-            True
-        ] * 3
-        assert "$0.80 spent · $0.40 held · $0.80 left of $2.00 · resets <t:" in said[0].content
+        assert [
+            f"{share} % used or held this month" in one.content for share, one in zip(shares, said, strict=True)
+        ] == [True] * 3
+        assert "$0.80 left of $2.00 · $0.80 spent · $0.40 held · resets <t:" in said[0].content
+        titles = [one.content.splitlines()[0] for one in said]
+        assert titles == [
+            "**Half of this server's budget is used.**",
+            "**This server's budget runs low.**",
+            "**This server's budget is used up.**",
+        ]
         assert {one.pings for one in said} == {Pings()}
 
 
