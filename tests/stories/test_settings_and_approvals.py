@@ -337,6 +337,7 @@ async def test_show_says_meaning_value_and_default(tmp_path: Path) -> None:
         ("confirm_above", "0.0000001", "six decimals"),
         ("longest_seconds", "0", "is not a whole number from 1 to 60"),
         ("allowed_tiers", "fast, best", "is no tier; there is fast, standard, pro"),
+        ("allowed_tiers", ",", "names no tier; there is fast, standard, pro"),
         ("watermark", "perhaps", "is neither on nor off"),
         ("approval_channel", "studio", "names no channel; write it as a mention"),
         ("alert_channel", "<#123456789012345678>", "<#123456789012345678> is not a text channel of this server"),
