@@ -1,7 +1,7 @@
 """Reference files: what is known of them, and the limits they must keep."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.domain.request_errors import (
     AudioAloneError,
@@ -14,6 +14,8 @@ from bot.domain.request_errors import (
 from bot.domain.slots import Kind, Place, Slot, kind_of
 
 MEGABYTE = 1_000_000
+COPY_BYTES_MAX = {Kind.IMAGE: 100 * MEGABYTE, Kind.VIDEO: 200 * MEGABYTE, Kind.AUDIO: 100 * MEGABYTE}
+"""What is copied at all: more than a provider takes, for much of it can be made smaller."""
 STREAM_PADDING_MS = 100
 """An encoder pads sound by a frame or two: a clip made as 15 s may read 15.02."""
 SHORT_SIDE_ADVISED_PX = 512
@@ -47,13 +49,15 @@ class MediaInfo:
 class Reference:
     """A file as it was attached: nothing but its size is believed, and that only to refuse early.
 
-    `source` is a link to Discord's storage (`https://…`) or an absolute path of the command line.
+    `source` is a link to Discord's storage (`https://…`) or an absolute path of the command line. `is_taken` says that
+    it is a frame of a clip: it goes on as it is, bit by bit, and nothing about it is offered or advised.
     """
 
     place: Place
     name: str
     source: str
     declared_bytes: int
+    is_taken: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -82,12 +86,14 @@ class StoredReference:
 class ReferenceRules:
     """A provider's limits. The defaults are those of the specification of `v3_async` (2026), the most detailed one.
 
-    Sides and ratio are written there as open intervals; the bounds themselves pass here, with a warning.
+    Sides and ratio are written there as open intervals; the bounds themselves pass here, with a warning. It names no
+    video codec; H.264 is what every provider decodes. `copy_bytes_max` is our own limit, not the provider's.
     """
 
     image_formats: tuple[str, ...] = ("jpeg", "png", "webp", "bmp", "tiff", "gif")
     video_formats: tuple[str, ...] = ("mp4", "mov")
     audio_formats: tuple[str, ...] = ("wav", "mp3")
+    video_codecs: tuple[str, ...] = ("h264",)
     image_bytes_max: int = 30 * MEGABYTE
     video_bytes_max: int = 50 * MEGABYTE
     audio_bytes_max: int = 15 * MEGABYTE
@@ -98,6 +104,7 @@ class ReferenceRules:
     seconds_min: float = 2.0
     seconds_max: float = 15.0
     seconds_total_max: float = 15.0
+    copy_bytes_max: dict[Kind, int] = field(default_factory=COPY_BYTES_MAX.copy)
 
     def formats(self, kind: Kind) -> tuple[str, ...]:
         return {Kind.IMAGE: self.image_formats, Kind.VIDEO: self.video_formats, Kind.AUDIO: self.audio_formats}[kind]
@@ -113,7 +120,7 @@ def check_declared(references: Iterable[Reference], rules: ReferenceRules) -> No
     references = list(references)
     check_audio_company([reference.place for reference in references])
     for reference in references:
-        check_size(reference, reference.declared_bytes, rules)
+        check_copied_size(reference, reference.declared_bytes, rules)
 
 
 def check_audio_company(places: Sequence[Place]) -> None:
@@ -122,15 +129,19 @@ def check_audio_company(places: Sequence[Place]) -> None:
         raise AudioAloneError(slot=str(places[kinds.index(Kind.AUDIO)]))
 
 
-def check_size(reference: Reference, size_bytes: int, rules: ReferenceRules) -> None:
-    kind = kind_of(reference.place)
-    if size_bytes > rules.bytes_max(kind):
+def check_copied_size(reference: Reference, size_bytes: int, rules: ReferenceRules) -> None:
+    """Whether we copy so much. Raises ReferenceTooLargeError."""
+    _check_size(reference, size_bytes, rules.copy_bytes_max[kind_of(reference.place)])
+
+
+def _check_size(reference: Reference, size_bytes: int, limit_bytes: int) -> None:
+    if size_bytes > limit_bytes:
         raise ReferenceTooLargeError(
             place=str(reference.place),
             name=reference.name,
-            kind=kind.word,
+            kind=kind_of(reference.place).word,
             megabytes=size_bytes / MEGABYTE,
-            limit_megabytes=rules.bytes_max(kind) / MEGABYTE,
+            limit_megabytes=limit_bytes / MEGABYTE,
         )
 
 
@@ -138,7 +149,7 @@ def check_stored(stored: Sequence[StoredReference], rules: ReferenceRules) -> li
     """Every rule on what was copied; returns warnings. Raises a RequestError that names the file and the limit."""
     for one in stored:
         _check_kind(one, rules)
-        check_size(one.reference, one.size_bytes, rules)
+        _check_size(one.reference, one.size_bytes, rules.bytes_max(one.info.kind))
         if one.info.kind is not Kind.AUDIO:
             _check_shape(one, rules)
         if one.info.kind is not Kind.IMAGE:
@@ -149,33 +160,34 @@ def check_stored(stored: Sequence[StoredReference], rules: ReferenceRules) -> li
 
 
 def _check_kind(one: StoredReference, rules: ReferenceRules) -> None:
-    wanted = kind_of(one.place)
-    if one.info.kind is not wanted or one.info.format not in rules.formats(wanted):
-        raise ReferenceKindError(
-            place=str(one.place),
-            name=one.name,
-            found=f"{one.info.format.upper()} {one.info.kind.word}",
-            wanted=wanted.word,
-            formats=", ".join(rules.formats(wanted)),
+    wanted, info = kind_of(one.place), one.info
+    found, formats = f"{info.format.upper()} {info.kind.word}", ", ".join(rules.formats(wanted))
+    if info.kind is Kind.VIDEO is wanted and info.codec not in rules.video_codecs:
+        found, formats = (
+            f"{found} in {info.codec or 'an unknown codec'}",
+            f"{formats} in {', '.join(rules.video_codecs)}",
         )
+    elif info.kind is wanted and info.format in rules.formats(wanted):
+        return
+    raise ReferenceKindError(place=str(one.place), name=one.name, found=found, wanted=wanted.word, formats=formats)
 
 
 def _check_shape(one: StoredReference, rules: ReferenceRules) -> None:
     width, height = one.info.width, one.info.height
     limit = ""
-    if min(width, height) < rules.side_px_min:
+    if not rules.ratio_min <= width / height <= rules.ratio_max:  # first: the only fault that nothing mends
+        limit = f"width to height must lie between {rules.ratio_min:g} and {rules.ratio_max:g}"
+    elif min(width, height) < rules.side_px_min:
         limit = f"each side must have at least {rules.side_px_min} pixels"
     elif max(width, height) > rules.side_px_max:
         limit = f"each side may have at most {rules.side_px_max} pixels"
-    elif not rules.ratio_min <= width / height <= rules.ratio_max:
-        limit = f"width to height must lie between {rules.ratio_min:g} and {rules.ratio_max:g}"
-    elif one.info.kind is Kind.VIDEO and not _is_480p_or_720p(width, height):
+    elif one.info.kind is Kind.VIDEO and not is_480p_or_720p(width, height):
         limit = "video references must be 480p or 720p"
     if limit:
         raise ReferenceShapeError(place=str(one.place), name=one.name, width=width, height=height, limit=limit)
 
 
-def _is_480p_or_720p(width: int, height: int) -> bool:
+def is_480p_or_720p(width: int, height: int) -> bool:
     near = any(abs(min(width, height) - side) <= side // 30 for side in (480, 720))
     return near or width * height in FRAME_AREA_PX
 
@@ -201,7 +213,7 @@ def _check_total(stored: Sequence[StoredReference], kind: Kind, rules: Reference
 
 
 def _warnings(one: StoredReference, rules: ReferenceRules) -> list[str]:
-    if one.info.kind is Kind.AUDIO:
+    if one.info.kind is Kind.AUDIO or one.reference.is_taken:
         return []
     sides = {one.info.width, one.info.height}
     found = []

@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 
 import structlog
+
+from bot.media.limits import Limits
 
 log = structlog.get_logger(__name__)
 
@@ -23,17 +25,6 @@ _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
     "PATH": "/usr/bin:/bin",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a child may use. `seconds` is time on the wall, for the whole of it."""
-
-    seconds: float = 60
-    cpu_seconds: int = 60
-    memory_bytes: int = 1024 * 1024 * 1024
-    file_bytes: int = 512 * 1024 * 1024
-    files_open: int = 64
 
 
 class Ending(StrEnum):

@@ -1,21 +1,19 @@
 """The files on disk: references under their content hash, clips under their job."""
 
 import asyncio
-import hashlib
 import os
-import shutil
 import stat
 import time
-import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import httpx
 
+from bot.domain.chains import KEPT
 from bot.domain.links import discord_link_ends_ms
-from bot.domain.references import MEGABYTE, MediaInfo, Reference, ReferenceRules, StoredReference, check_size
+from bot.domain.references import MEGABYTE, MediaInfo, Reference, ReferenceRules, StoredReference, check_copied_size
 from bot.domain.request_errors import (
     ReferenceExpiredError,
     ReferenceHostError,
@@ -23,12 +21,14 @@ from bot.domain.request_errors import (
     ReferenceUnreadableError,
 )
 from bot.domain.slots import kind_of
-from bot.media.child import ChildFailedError, Ending, Limits, run_limited
+from bot.media.child import ChildFailedError, Ending, run_limited
 from bot.media.download import Download, DownloadError, LinkExpiredError, TooLargeError, download
 from bot.media.guard import ForbiddenAddressError, Guard, Resolve, resolve_host
-from bot.media.parts import OverLimitError, Part, settle
+from bot.media.limits import Limits
+from bot.media.parts import OverLimitError, Part
 from bot.media.probe import UnreadableError, probe
-from bot.ports.outside import Clip, ClipUnreachableError, ClipUnusableError
+from bot.media.shelf import SHA256_LETTERS, Shelf, kept_clip, place
+from bot.ports.outside import Clip, ClipUnreachableError, ClipUnusableError, Studio, StudioRefusalError
 
 COPY_CHUNK_BYTES = 1024 * 1024
 REFERENCE_SECONDS_MAX = 120.0
@@ -36,13 +36,10 @@ CLIP_BYTES_MAX = 500 * MEGABYTE
 CLIP_SECONDS_MAX = 600.0
 CHECK_LIMITS = Limits(seconds=60, cpu_seconds=30)
 CHECK_TARGET = "bot.media.clips:check_playable"
-SHA256_LETTERS = 64
-_EXTENSIONS = {"jpeg": "jpg", "tiff": "tif"}
-_MISSING = "no such file is kept"
 
 
 class Library:
-    """The port `Media` on one folder: `references/ab/abcd….jpg`, `clips/<job id>.mp4`, `incoming/` for the unfinished.
+    """The port `Media` on a shelf; `studio` takes a frame out of a video that is to be continued.
 
     `client` serves connections only; make it with `trust_env=False`. `made_folder` is where our own renderer leaves
     its clips: a local source elsewhere is refused, for a provider's answer must not name files of this machine.
@@ -51,7 +48,8 @@ class Library:
     def __init__(
         self,
         *,
-        folder: Path,
+        shelf: Shelf,
+        studio: Studio,
         made_folder: Path,
         client: httpx.AsyncClient,
         cdn_hosts: frozenset[str],
@@ -59,9 +57,8 @@ class Library:
         now: Callable[[], float] = time.time,
         resolve: Resolve = resolve_host,
     ) -> None:
-        self._references = folder / "references"
-        self._clips = folder / "clips"
-        self._incoming = folder / "incoming"
+        self._shelf = shelf
+        self._studio = studio
         self._made = made_folder
         self._client = client
         self._rules = rules
@@ -70,27 +67,58 @@ class Library:
         self._cdn_guard = Guard(trusted=cdn_hosts, only=cdn_hosts, resolve=resolve)
         self._one_check = asyncio.Semaphore(1)
 
-    async def tidy(self) -> None:
-        """Remove what a killed process left half done. Only at start, by the owner of the folder."""
-        await asyncio.to_thread(shutil.rmtree, self._incoming, ignore_errors=True)
-
     # -- references
 
     async def copy(self, *, reference: Reference) -> StoredReference:
-        async with self._arrival() as arrived:
+        if reference.source.startswith(KEPT):
+            return await asyncio.to_thread(self._kept_reference, reference)
+        async with self._shelf.arrival() as arrived:
             got = await (self._copy_local if reference.is_local else self._copy_link)(reference, arrived)
+            if reference.is_taken:
+                return await self._frame_of(reference, arrived)
             info = await asyncio.to_thread(_probed, arrived, reference)
-            kept = self._references / got.sha256[:2] / f"{got.sha256}.{_EXTENSIONS.get(info.format, info.format)}"
-            await asyncio.to_thread(_place, arrived, kept)
+            await asyncio.to_thread(self._shelf.keep_reference, arrived, sha256=got.sha256, format_name=info.format)
         return StoredReference(reference=reference, sha256=got.sha256, size_bytes=got.size_bytes, info=info)
 
+    async def _frame_of(self, reference: Reference, video: Path) -> StoredReference:
+        try:
+            sha256 = await self._studio.last_frame(clip=video)
+        except StudioRefusalError as refusal:
+            raise _unreadable(reference, str(refusal)) from refusal
+        kept = replace(reference, source=f"{KEPT}{sha256}")
+        return await asyncio.to_thread(self._kept_reference, kept)
+
+    def _kept_reference(self, reference: Reference) -> StoredReference:
+        """Used anew, it is kept anew."""
+        sha256 = reference.source.removeprefix(KEPT)
+        try:
+            path = self.stored_path(sha256=sha256)
+            path.touch()
+        except FileNotFoundError as error:
+            raise _missing(reference, "it is no longer kept") from error
+        info = _probed(path, reference)
+        return StoredReference(reference=reference, sha256=sha256, size_bytes=path.stat().st_size, info=info)
+
     def stored_path(self, *, sha256: str) -> Path:
-        """FileNotFoundError for anything that is not the content hash of a kept reference."""
-        if len(sha256) != SHA256_LETTERS or not set(sha256) <= set("0123456789abcdef"):
-            raise FileNotFoundError(_MISSING)
-        for path in (self._references / sha256[:2]).glob(f"{sha256}.*"):
-            return path
-        raise FileNotFoundError(_MISSING)
+        return self._shelf.reference(sha256)
+
+    def clip_path(self, *, job_id: int) -> Path | None:
+        path = self._shelf.clip(job_id)
+        return path if path.is_file() else None
+
+    def linked_path(self, *, name: str) -> Path | None:
+        """What a signed link's name stands for: `<content hash>.…` is a reference, `<job id>.mp4` a clip."""
+        stem = name.partition(".")[0]
+        if stem.isdecimal() and len(stem) < SHA256_LETTERS:
+            return self.clip_path(job_id=int(stem))
+        try:
+            return self.stored_path(sha256=stem)
+        except FileNotFoundError:
+            return None
+
+    def strip_path(self, *, job_id: int) -> Path | None:
+        path = self._shelf.strip(job_id)
+        return path if path.is_file() else None
 
     async def _copy_local(self, reference: Reference, destination: Path) -> Download:
         try:
@@ -98,11 +126,11 @@ class Library:
         except (OSError, ValueError) as error:
             raise _missing(reference, _local_reason(error)) from error
         with file:
-            check_size(reference, size_bytes, self._rules)
+            check_copied_size(reference, size_bytes, self._rules)
             try:
-                return await _stream(file, destination, self._rules.bytes_max(kind_of(reference.place)))
+                return await _stream(file, destination, self._rules.copy_bytes_max[kind_of(reference.place)])
             except OverLimitError as error:
-                check_size(reference, error.size_bytes, self._rules)
+                check_copied_size(reference, error.size_bytes, self._rules)
                 raise
 
     async def _copy_link(self, reference: Reference, destination: Path) -> Download:
@@ -113,7 +141,7 @@ class Library:
                 self._client,
                 reference.source,
                 destination,
-                bytes_max=self._rules.bytes_max(kind_of(reference.place)),
+                bytes_max=self._rules.copy_bytes_max[kind_of(reference.place)],
                 seconds_max=REFERENCE_SECONDS_MAX,
                 guard=self._cdn_guard,
             )
@@ -123,7 +151,7 @@ class Library:
         except LinkExpiredError as error:
             raise ReferenceExpiredError(place=str(reference.place), name=reference.name) from error
         except TooLargeError as error:
-            check_size(reference, error.size_bytes, self._rules)
+            check_copied_size(reference, error.size_bytes, self._rules)
             raise
         except DownloadError as error:
             raise _missing(reference, f"its storage {error}") from error
@@ -136,17 +164,17 @@ class Library:
     # -- clips
 
     async def keep_clip(self, *, job_id: int, source: str, trusted_host: str | None) -> Clip:
-        kept = self._clips / f"{job_id}.mp4"
-        clip = await asyncio.to_thread(_kept_clip, kept)
+        kept = self._shelf.clip(job_id)
+        clip = await asyncio.to_thread(kept_clip, kept)
         if clip is not None:
             return clip
-        async with self._arrival() as arrived:
+        async with self._shelf.arrival() as arrived:
             if _is_link(source):
                 got = await self._fetch_clip(source, arrived, trusted_host)
             else:
                 got = await self._take_made_clip(source, arrived)
             await self._check_clip(arrived)
-            await asyncio.to_thread(_place, arrived, kept)
+            await asyncio.to_thread(place, arrived, kept)
         if not _is_link(source):
             await asyncio.to_thread(Path(source).unlink, missing_ok=True)
         return Clip(path=kept, sha256=got.sha256, size_bytes=got.size_bytes)
@@ -191,18 +219,6 @@ class Library:
             # The check broke down, not the clip: this machine may be short of time or memory just now.
             raise ClipUnreachableError(f"could not be checked: it {error.reason}") from error
 
-    # -- what arrives
-
-    @asynccontextmanager
-    async def _arrival(self) -> AsyncIterator[Path]:
-        """A name in `incoming/`, with nothing left there afterwards whatever happened."""
-        await asyncio.to_thread(self._incoming.mkdir, parents=True, exist_ok=True)
-        path = self._incoming / uuid.uuid4().hex
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
-
 
 def _is_link(source: str) -> bool:
     return source.startswith(("https://", "http://"))
@@ -210,6 +226,10 @@ def _is_link(source: str) -> bool:
 
 def _missing(reference: Reference, reason: str) -> ReferenceMissingError:
     return ReferenceMissingError(place=str(reference.place), name=reference.name, reason=reason)
+
+
+def _unreadable(reference: Reference, reason: str) -> ReferenceUnreadableError:
+    return ReferenceUnreadableError(place=str(reference.place), name=reference.name, reason=reason)
 
 
 def _clip_too_large() -> str:
@@ -253,19 +273,4 @@ def _probed(path: Path, reference: Reference) -> MediaInfo:
         with path.open("rb") as file:
             return probe(file, path.stat().st_size)
     except UnreadableError as error:
-        raise ReferenceUnreadableError(place=str(reference.place), name=reference.name, reason=str(error)) from error
-
-
-def _place(path: Path, kept: Path) -> None:
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    settle(path, kept)
-
-
-def _kept_clip(path: Path) -> Clip | None:
-    """It was checked before it got this name."""
-    try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            return Clip(path=path, sha256=sha256, size_bytes=os.fstat(file.fileno()).st_size)
-    except FileNotFoundError:
-        return None
+        raise _unreadable(reference, str(error)) from error

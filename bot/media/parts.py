@@ -58,6 +58,16 @@ class Part:
             self._file.write(chunk)
             self._hash.update(chunk)
 
+    def begin_anew(self) -> None:
+        """Forget what has come so far."""
+        with self._lock:
+            if self._file.closed:
+                return
+            self._file.seek(0)
+            self._file.truncate()
+            self._hash = hashlib.sha256()
+            self.size_bytes = 0
+
     def keep(self) -> None:
         """Bring it to disk for good and give it its name."""
         with self._lock:

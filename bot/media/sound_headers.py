@@ -64,6 +64,8 @@ LAYER_3 = 1
 FRAMES_COUNTED_MAX = 30_000
 """Thirteen minutes: what is longer is far over any limit, and the rest is extrapolated."""
 SEARCHED_BYTES = 64 * 1024
+SEARCHED_FIRST_BYTES = 8 * 1024
+"""Nearly every file begins at once: the rest need not be read for it."""
 ID3_TAGS_MAX = 8
 CONFIRMED_FRAMES = 3
 
@@ -128,14 +130,15 @@ def after_id3(source: Source) -> int:
 
 def first_frame(source: Source, start: int) -> tuple[int, Frame]:
     """The first place where several frames of one kind follow each other: two bytes alone prove nothing."""
-    searched = source.some(start, SEARCHED_BYTES)
-    at = searched.find(b"\xff")
-    while at >= 0:
-        source.step()
-        frame = frame_of(searched[at : at + 4])
-        if frame and _confirmed(source, start + at, frame):
-            return start + at, frame
-        at = searched.find(b"\xff", at + 1)
+    for count in (SEARCHED_FIRST_BYTES, SEARCHED_BYTES):
+        searched = source.some(start, count)
+        at = searched.find(b"\xff")
+        while at >= 0:
+            source.step()
+            frame = frame_of(searched[at : at + 4])
+            if frame and _confirmed(source, start + at, frame):
+                return start + at, frame
+            at = searched.find(b"\xff", at + 1)
     raise UnreadableError("is a broken MP3: it has no sound in it")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from bot.domain.references import MediaInfo
 from bot.domain.slots import Kind
-from bot.media.reading import Source, UnreadableError
+from bot.media.reading import HEAD_BYTES, WINDOW_BYTES, Source, UnreadableError
 
 EDITS_MAX = 1_000
 LAST_CHUNK_SAMPLES_MAX = 100_000
@@ -138,7 +138,7 @@ def _scaled(duration: int, timescale: int) -> int:
 # -- boxes
 
 
-def _boxes(source: Source, start: int, end: int) -> Iterator[Box]:
+def boxes(source: Source, start: int, end: int) -> Iterator[Box]:
     while start + 8 <= end:
         source.step()
         size, kind = struct.unpack(">I4s", source.at(start, 8))
@@ -156,7 +156,8 @@ def _boxes(source: Source, start: int, end: int) -> Iterator[Box]:
 def _survey(source: Source) -> tuple[bytes, Box, list[Box]]:
     """The brand, the index and the fragments among the outermost boxes."""
     brand, index, fragments, end = b"", None, list[Box](), 0
-    for box in _boxes(source, 0, source.size_bytes):
+    source.window_bytes = HEAD_BYTES  # an index that stands last comes with its first read
+    for box in boxes(source, 0, source.size_bytes):
         end = box.end
         if box.kind == b"ftyp":
             brand = source.at(box.start, 4)
@@ -164,6 +165,7 @@ def _survey(source: Source) -> tuple[bytes, Box, list[Box]]:
                 raise UnreadableError(f"is {STILL_BRANDS[brand]}, which no provider takes")
         elif box.kind == b"moov":
             index = index or box
+            source.window_bytes = WINDOW_BYTES
         elif box.kind == b"moof":
             fragments.append(box)
     if index is None:
@@ -177,7 +179,7 @@ def _survey(source: Source) -> tuple[bytes, Box, list[Box]]:
 
 
 def _read_index(source: Source, start: int, end: int, movie: Movie) -> None:
-    for box in _boxes(source, start, end):
+    for box in boxes(source, start, end):
         if box.end > end:
             raise UnreadableError(f"is a broken video: a part of its index runs over at byte {box.start:,}")
         if box.kind == b"trak":
@@ -325,7 +327,7 @@ def _count_fragments(source: Source, fragments: list[Box], movie: Movie) -> None
         return
     counted: dict[int, int] = {}
     for fragment in fragments:
-        for part in _boxes(source, fragment.start, fragment.end):
+        for part in boxes(source, fragment.start, fragment.end):
             if part.kind == b"traf":
                 number, duration = _fragment_duration(source, part, movie)
                 counted[number] = counted.get(number, 0) + duration
@@ -335,7 +337,7 @@ def _count_fragments(source: Source, fragments: list[Box], movie: Movie) -> None
 
 def _fragment_duration(source: Source, part: Box, movie: Movie) -> tuple[int, int]:
     number = default = total = 0
-    for box in _boxes(source, part.start, part.end):
+    for box in boxes(source, part.start, part.end):
         if box.kind == b"tfhd":
             flags, number = source.number(box.start + 1, 3), source.number(box.start + 4, 4)
             default = movie.sample_durations.get(number, 0)

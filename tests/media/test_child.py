@@ -11,7 +11,8 @@ from typing import TextIO
 
 import pytest
 
-from bot.media.child import ChildFailedError, Ending, Limits, run_limited
+from bot.media.child import ChildFailedError, Ending, run_limited
+from bot.media.limits import Limits
 
 HANG = "out = open({fifo!r}, 'w'); out.write('ready\\n'); out.flush(); import time; time.sleep(600)"
 SPAWN = (

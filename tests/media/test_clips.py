@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.media.child import ChildFailedError, Ending, Limits, run_limited
+from bot.media.child import ChildFailedError, Ending, run_limited
 from bot.media.clips import check_playable
+from bot.media.limits import Limits
 from bot.media.probe import UnreadableError
 from tests.media import making
 

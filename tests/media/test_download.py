@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from bot.media.download import (
+    RESUMES_MAX,
     Download,
     DownloadError,
     LinkExpiredError,
@@ -20,7 +21,7 @@ from bot.media.download import (
     download,
 )
 from bot.media.guard import ForbiddenAddressError, Guard
-from tests.media.serving import Origin, serving
+from tests.media.serving import Flaky, Origin, serving
 from tests.media.test_guard import Names
 
 BODY = bytes(range(256)) * 4_000
@@ -38,11 +39,19 @@ def names_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-async def fetched(origin: Origin, path: str, folder: Path, *, seconds_max: float = 10) -> Download:
+async def fetched(
+    origin: Origin, path: str, folder: Path, *, seconds_max: float = 10, stall_seconds: float = 5
+) -> Download:
     guard = Guard(trusted=frozenset({origin.host}))
     async with httpx.AsyncClient(trust_env=False, headers={"Authorization": "a secret"}) as client:
         return await download(
-            client, origin.base + path, folder / "a", bytes_max=2_000_000, seconds_max=seconds_max, guard=guard
+            client,
+            origin.base + path,
+            folder / "a",
+            bytes_max=2_000_000,
+            seconds_max=seconds_max,
+            guard=guard,
+            stall_seconds=stall_seconds,
         )
 
 
@@ -121,12 +130,191 @@ async def test_the_whole_has_a_deadline(origin: Origin, tmp_path: Path) -> None:
 
 async def test_cancelling_leaves_nothing(origin: Origin, tmp_path: Path) -> None:
     task = asyncio.create_task(fetched(origin, "/stream/stalled", tmp_path))
-    while not names_in(tmp_path):  # noqa: ASYNC110 (until the first bytes are on disk)
+    while not (origin.asked and names_in(tmp_path)):  # noqa: ASYNC110 (until it is under way)
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert names_in(tmp_path) == []
+
+
+HALF = len(BODY) // 2
+REST = f"bytes={HALF}-"
+DATED = {"Last-Modified": "Wed, 21 Oct 2026 07:28:00 GMT"}
+
+
+async def resumed(origin: Origin, folder: Path, flaky: Flaky, **options: float) -> Download:
+    """Fetched over several connections, and still the very file."""
+    origin.flaky = flaky
+    got = await fetched(origin, "/flaky", folder, **options)
+    assert (folder / "a").read_bytes() == origin.flaky.body
+    assert got.sha256 == hashlib.sha256(origin.flaky.body).hexdigest()
+    assert got.size_bytes == len(origin.flaky.body)
+    assert got.resumes == len(origin.ranges) - 1
+    return got
+
+
+async def test_a_broken_transfer_goes_on_where_it_broke(origin: Origin, tmp_path: Path) -> None:
+    await resumed(origin, tmp_path, Flaky(body=BODY, sent=[HALF]))
+    assert origin.ranges == [None, REST]
+    assert origin.asked[1].headers["If-Range"] == '"one"'
+
+
+async def test_it_may_break_more_than_once(origin: Origin, tmp_path: Path) -> None:
+    await resumed(origin, tmp_path, Flaky(body=BODY, sent=[1, 200_000, 300_001, 7, 99]))
+    assert origin.ranges[1:] == [f"bytes={begin}-" for begin in (1, 200_001, 500_002, 500_009, 500_108)]
+
+
+async def test_a_stalled_transfer_goes_on(origin: Origin, tmp_path: Path) -> None:
+    await resumed(origin, tmp_path, Flaky(body=BODY, sent=[HALF], stalls=True), stall_seconds=0.2)
+    assert origin.ranges == [None, REST]
+
+
+@pytest.mark.parametrize(
+    ("headers", "condition"),
+    [
+        (DATED, DATED["Last-Modified"]),
+        ({**DATED, "ETag": 'W/"one"'}, DATED["Last-Modified"]),
+        ({**DATED, "ETag": '"one"'}, '"one"'),
+    ],
+    ids=["no tag", "weak tag", "strong tag"],
+)
+async def test_the_date_stands_in_for_a_tag_that_is_weak(
+    origin: Origin, tmp_path: Path, headers: dict[str, str], condition: str
+) -> None:
+    await resumed(origin, tmp_path, Flaky(body=BODY, sent=[HALF], headers=headers))
+    assert (origin.ranges, origin.asked[1].headers["If-Range"]) == ([None, REST], condition)
+
+
+@pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"one"'}, {"ETag": "one"}], ids=["none", "weak", "not a tag"])
+async def test_without_a_version_it_begins_anew(origin: Origin, tmp_path: Path, headers: dict[str, str]) -> None:
+    await resumed(origin, tmp_path, Flaky(body=BODY, sent=[HALF], headers=headers))
+    assert origin.ranges == [None, None]
+
+
+async def test_a_server_that_ignores_ranges_begins_anew(origin: Origin, tmp_path: Path) -> None:
+    await resumed(origin, tmp_path, Flaky(body=BODY, sent=[HALF], knows_ranges=False))
+    assert origin.ranges == [None, REST]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "body"),
+    [
+        ({"ETag": '"one"'}, {"ETag": '"two"'}, bytes(len(BODY))),
+        ({"ETag": '"one"'}, {"ETag": '"two"'}, bytes(HALF - 9)),
+        (DATED, {"Last-Modified": "Wed, 21 Oct 2026 07:28:01 GMT"}, bytes(len(BODY))),
+    ],
+    ids=["tag", "tag and length", "date"],
+)
+@pytest.mark.parametrize("heeds_condition", [True, False])
+async def test_a_file_that_changed_meanwhile_begins_anew(
+    origin: Origin,
+    tmp_path: Path,
+    before: dict[str, str],
+    after: dict[str, str],
+    body: bytes,
+    heeds_condition: bool,  # noqa: FBT001
+) -> None:
+    flaky = Flaky(body=BODY, sent=[HALF], headers=before, becomes=(body, after), heeds_condition=heeds_condition)
+    await resumed(origin, tmp_path, flaky)
+    assert origin.ranges == ([None, REST] if heeds_condition else [None, REST, None])
+
+
+async def test_a_length_that_changed_begins_anew_whatever_the_tag_says(origin: Origin, tmp_path: Path) -> None:
+    tag = {"ETag": '"one"'}
+    await resumed(origin, tmp_path, Flaky(body=BODY, sent=[HALF], headers=tag, becomes=(BODY + b"more", tag)))
+    assert origin.ranges == [None, REST, None]
+
+
+@pytest.mark.parametrize("shift", [-1, 1, 99])
+async def test_another_part_than_asked_for_is_not_taken(origin: Origin, tmp_path: Path, shift: int) -> None:
+    await resumed(origin, tmp_path, Flaky(body=BODY, sent=[HALF], begin_shift=shift))
+    assert origin.ranges == [None, REST, None]
+
+
+async def test_a_range_that_cannot_be_satisfied_begins_anew(origin: Origin, tmp_path: Path) -> None:
+    await resumed(origin, tmp_path, Flaky(body=BODY, sent=[HALF], statuses=[416]))
+    assert origin.ranges == [None, REST, None]
+
+
+async def test_parts_that_are_shorter_than_asked_for_are_joined(origin: Origin, tmp_path: Path) -> None:
+    await resumed(origin, tmp_path, Flaky(body=BODY, sent=[HALF], part_bytes_max=200_000))
+    assert origin.ranges == [None, *(f"bytes={HALF + done}-" for done in (0, 200_000, 400_000))]
+
+
+async def test_a_server_that_falters_once_is_asked_again(origin: Origin, tmp_path: Path) -> None:
+    await resumed(origin, tmp_path, Flaky(body=BODY, sent=[HALF], statuses=[503]))
+    assert origin.ranges == [None, REST, REST]
+
+
+async def test_a_first_connection_without_a_byte_begins_anew(origin: Origin, tmp_path: Path) -> None:
+    await resumed(origin, tmp_path, Flaky(body=BODY, sent=[0]))
+    assert origin.ranges == [None, None]
+
+
+async def test_a_server_that_breaks_every_time_is_given_up(origin: Origin, tmp_path: Path) -> None:
+    origin.flaky = Flaky(body=BODY, sent=[1_000] * 99)
+    with pytest.raises(UnreachableError, match="broke off"):
+        await fetched(origin, "/flaky", tmp_path)
+    assert len(origin.ranges) == 1 + RESUMES_MAX
+    assert names_in(tmp_path) == []
+
+
+async def test_connections_that_bring_nothing_are_made_ever_more_seldom(origin: Origin, tmp_path: Path) -> None:
+    origin.flaky = Flaky(body=BODY, sent=[0] * 99)
+    with pytest.raises(UnreachableError, match="longer than 1 s"):
+        await fetched(origin, "/flaky", tmp_path, seconds_max=1)
+    assert 2 <= len(origin.ranges) <= 3
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(("status", "expected"), [(403, LinkExpiredError), (404, LinkExpiredError)])
+async def test_a_link_that_ends_half_way_has_expired(
+    origin: Origin, tmp_path: Path, status: int, expected: type[DownloadError]
+) -> None:
+    origin.flaky = Flaky(body=BODY, sent=[HALF], statuses=[status])
+    with pytest.raises(expected):
+        await fetched(origin, "/flaky", tmp_path)
+    assert len(origin.ranges) == 2
+    assert names_in(tmp_path) == []
+
+
+async def test_a_file_that_grew_over_the_limit_is_refused(origin: Origin, tmp_path: Path) -> None:
+    origin.flaky = Flaky(body=BODY, sent=[HALF], becomes=(bytes(3_000_000), {"ETag": '"two"'}))
+    with pytest.raises(TooLargeError):
+        await fetched(origin, "/flaky", tmp_path)
+    assert names_in(tmp_path) == []
+
+
+async def test_the_rest_is_looked_for_behind_the_link_itself(origin: Origin, tmp_path: Path) -> None:
+    origin.flaky = Flaky(body=BODY, sent=[HALF])
+    got = await fetched(origin, "/to?link=/flaky", tmp_path)
+    assert got.sha256 == hashlib.sha256(BODY).hexdigest()
+    assert [request.path for request in origin.asked] == ["/to", "/flaky", "/to", "/flaky"]
+    assert origin.ranges == [None, REST]
+
+
+async def test_every_connection_has_its_address_checked(origin: Origin, tmp_path: Path) -> None:
+    """A name may lead elsewhere a moment later."""
+    origin.flaky = Flaky(body=BODY, sent=[HALF])
+    names = Wandering(["127.0.0.1", "169.254.169.254"])
+    guard = Guard(trusted=frozenset({"clips.example"}), resolve=names)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        link = f"http://clips.example:{origin.host.partition(':')[2]}/flaky"
+        with pytest.raises(ForbiddenAddressError):
+            await download(client, link, tmp_path / "a", bytes_max=2_000_000, seconds_max=9, guard=guard)
+    assert names.left == []
+    assert names_in(tmp_path) == []
+
+
+class Wandering:
+    """A resolver whose name leads to the next address each time."""
+
+    def __init__(self, addresses: list[str]) -> None:
+        self.left = addresses
+
+    async def __call__(self, _host: str, _port: int) -> list[str]:
+        return [self.left.pop(0)]
 
 
 async def test_a_closed_port_is_unreachable(tmp_path: Path) -> None:

@@ -93,8 +93,10 @@ class Counted(io.BytesIO):
     """Counts what is read of it."""
 
     read_bytes = 0
+    reads = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(size)
+        self.reads += 1
         self.read_bytes += len(data)
         return data

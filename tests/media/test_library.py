@@ -20,6 +20,8 @@ from bot.domain.request_errors import (
 )
 from bot.domain.slots import Frame, Kind, Place, Slot
 from bot.media.library import Library
+from bot.media.shelf import Shelf
+from bot.media.studio import Studio
 from bot.ports.outside import ClipUnreachableError, ClipUnusableError, Media
 from tests.media.conftest import SAMPLES
 from tests.media.serving import Origin, serving
@@ -28,7 +30,7 @@ from tests.media.test_guard import PUBLIC, Names
 IMAGE_1 = Slot(kind=Kind.IMAGE, number=1)
 VIDEO_1 = Slot(kind=Kind.VIDEO, number=1)
 NOW = 1_800_000_000
-RULES = ReferenceRules(image_bytes_max=600_000, video_bytes_max=1_000_000)
+RULES = ReferenceRules(copy_bytes_max={Kind.IMAGE: 600_000, Kind.VIDEO: 1_000_000})
 
 
 @pytest.fixture
@@ -41,8 +43,10 @@ async def origin() -> AsyncIterator[Origin]:
 async def library(tmp_path: Path, origin: Origin) -> AsyncIterator[Library]:
     (tmp_path / "made").mkdir()
     async with httpx.AsyncClient(trust_env=False) as client:
+        shelf = Shelf(tmp_path / "media")
         yield Library(
-            folder=tmp_path / "media",
+            shelf=shelf,
+            studio=Studio(shelf=shelf),
             made_folder=tmp_path / "made",
             client=client,
             cdn_hosts=frozenset({origin.host, "cdn.discordapp.com"}),
@@ -214,7 +218,7 @@ async def test_tidying_removes_only_what_is_unfinished(library: Library, kept: P
     stored = await library.copy(reference=reference(files["a.png"]))
     (kept / "incoming").mkdir(exist_ok=True)
     (kept / "incoming" / "left.part").write_bytes(b"half")
-    await library.tidy()
+    Shelf(kept).tidy()
     assert files_in(kept) == [f"references/{stored.sha256[:2]}/{stored.sha256}.png"]
 
 

@@ -32,6 +32,7 @@ FOREIGN = {
     b"fLaC" + bytes(64): "is a FLAC sound file, which no provider takes",
     b"ID3\x04\0\0\0\0\0\x04abcdfLaC" + bytes(64): "is a FLAC sound file, which no provider takes",
     b"%PDF-1.7": "is a PDF document, which no provider takes",
+    b"PK\x03\x04" + bytes(64): "is a ZIP archive, which no provider takes",
     (b"G" + bytes(187)) * 3: "is an MPEG transport stream, which no provider takes",
     bytes(100): "is not an image, video or sound file we know",
     b"\x93\x12\xfe\x00\x81": "is not an image, video or sound file we know",
@@ -50,6 +51,70 @@ def test_a_size_larger_than_the_file_is_a_cut(files: dict[str, Path]) -> None:
         data = files[name].read_bytes()[:600]
         with pytest.raises(UnreadableError):
             probe(io.BytesIO(data), 10_000_000)
+
+
+class Drying(io.BytesIO):
+    """A file that gives nothing any more after some reads, as on a disk that fails."""
+
+    def __init__(self, data: bytes, *, reads: int) -> None:
+        super().__init__(data)
+        self._reads_left = reads
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._reads_left -= 1
+        return super().read(size) if self._reads_left >= 0 else b""
+
+
+@pytest.mark.parametrize("reads", [0, 1, 2])
+def test_reads_that_give_nothing_come_to_an_end(files: dict[str, Path], reads: int) -> None:
+    for path in files.values():
+        data = path.read_bytes()
+        answer = _answer(data, file=Drying(data, reads=reads))
+        assert (answer == "is empty") == (reads == 0)
+
+
+STILLS_AND_CLIPS = (
+    "a.jpg",
+    "a.png",
+    "a.webp",
+    "a.bmp",
+    "a.tiff",
+    "a.gif",
+    "first.mp4",
+    "last.mp4",
+    "a.mov",
+    "hevc.mp4",
+)
+
+
+@pytest.mark.parametrize("name", STILLS_AND_CLIPS)
+def test_a_cut_at_any_twentieth_is_named(files: dict[str, Path], name: str) -> None:
+    data = files[name].read_bytes()
+    for percent in range(0, 100, 5):
+        refusal = _answer(data[: len(data) * percent // 100])
+        assert isinstance(refusal, str)
+        assert refusal.startswith("is cut off" if percent else "is empty")
+
+
+@pytest.mark.parametrize("name", ["cbr.mp3", "vbr.mp3", "vbr-bare.mp3", "a.wav"])
+def test_a_cut_sound_is_a_shorter_sound(files: dict[str, Path], name: str) -> None:
+    data = files[name].read_bytes()
+    whole = probe(io.BytesIO(data), len(data)).duration_ms
+    lengths = [probe(io.BytesIO(cut), len(cut)).duration_ms for cut in _cuts(data, range(10, 100, 5))]
+    assert lengths == sorted(lengths)
+    assert 0 < lengths[0] < lengths[-1] < whole
+
+
+def _cuts(data: bytes, percents: range) -> list[bytes]:
+    return [data[: len(data) * percent // 100] for percent in percents]
+
+
+@pytest.mark.parametrize("side", [8_192, 50_000])
+def test_a_huge_picture_is_told_without_a_byte_of_it_unpacked(files: dict[str, Path], side: int) -> None:
+    data = bytearray(files["a.png"].read_bytes())
+    data[16:24] = side.to_bytes(4, "big") * 2
+    info = probe(io.BytesIO(bytes(data)), len(data))
+    assert (info.width, info.height) == (side, side)
 
 
 def test_thousands_of_mutated_files_give_an_answer_or_a_refusal(files: dict[str, Path]) -> None:
@@ -89,9 +154,9 @@ def test_random_bytes_behind_a_true_beginning_give_an_answer_or_a_refusal(head: 
     assert _answer(head + tail)
 
 
-def _answer(data: bytes) -> MediaInfo | str:
+def _answer(data: bytes, file: io.BytesIO | None = None) -> MediaInfo | str:
     try:
-        return probe(io.BytesIO(data), len(data))
+        return probe(file or io.BytesIO(data), len(data))
     except UnreadableError as refusal:
         return str(refusal)
 

@@ -11,6 +11,7 @@ from bot.domain.slots import Kind
 from bot.media.probe import UnreadableError, probe
 from bot.media.sound_headers import FRAMES_COUNTED_MAX
 from tests.media.conftest import SAMPLES
+from tests.media.test_image_headers import Counted
 
 
 def probed(data: bytes) -> MediaInfo:
@@ -35,6 +36,15 @@ def test_the_encoders_silence_is_trimmed_to_the_millisecond(files: dict[str, Pat
 def test_bare_files_have_no_header_frame(files: dict[str, Path]) -> None:
     assert not any(tag in files["vbr-bare.mp3"].read_bytes()[:4096] for tag in (b"Xing", b"Info", b"VBRI"))
     assert b"Xing" in files["vbr.mp3"].read_bytes()[:4096]
+
+
+@pytest.mark.parametrize("name", ["cbr.mp3", "vbr.mp3", "a.wav"])
+def test_a_header_that_tells_all_is_all_that_is_read(files: dict[str, Path], name: str) -> None:
+    data = files[name].read_bytes()
+    counted = Counted(data)
+    probe(counted, len(data))
+    assert counted.reads == 1
+    assert counted.read_bytes <= 16 * 1024 < len(data)
 
 
 def test_the_mp3_of_the_samples_is_read() -> None:

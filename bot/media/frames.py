@@ -1,0 +1,169 @@
+"""Single frames of a clip: the last one exactly, and any as it is shown. Only a child process loads this module."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+from PIL.Image import Image
+
+from bot.domain.slots import Kind
+from bot.media.encoding import opened
+from bot.media.probe import probe
+from bot.media.reading import UnreadableError
+
+_END = 2**40
+"""In ticks: behind the end of every file."""
+_SQUEEZE_MIN, _SQUEEZE_MAX = 0.01, 4
+"""Pixels less oblong than this are left as they are, beyond four to one they are a mistake of the file."""
+_TURNS = {90: ("cclock",), 180: ("clock", "clock"), -180: ("clock", "clock"), -90: ("clock",)}
+"""By degrees counterclockwise, as the display matrix says."""
+_HD_LINES = 720
+_RGB, _UNSPECIFIED = 0, 2
+_BT709, _SMPTE170M = 1, 6
+_MATRICES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020"}
+"""By ISO/IEC 23091-2 (https://www.itu.int/rec/T-REC-H.273): what swscale knows of it."""
+_FULL = 2
+_SCALING = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How frames are to become: RGB, or YUV with a matrix by its number in H.273."""
+
+    width: int
+    height: int
+    pixels: str = "rgb24"
+    matrix: int = _RGB
+
+
+def check_whole(path: Path) -> None:
+    """A cut file often opens without a fault: its index must agree with its length. Raises UnreadableError."""
+    with path.open("rb") as file:
+        info = probe(file, path.stat().st_size)
+    if info.kind is not Kind.VIDEO:
+        raise UnreadableError(f"is {info.format.upper()}, not a video")
+
+
+# -- the last frame
+
+
+def final_frame(path: Path) -> av.VideoFrame:
+    """The frame shown last, as a decoder makes it that began at the first. Raises UnreadableError, av.FFmpegError."""
+    frame = _final_frame(path, from_last_key=True) or _final_frame(path, from_last_key=False)
+    if frame is None:
+        raise UnreadableError("is damaged: its last frame cannot be decoded")
+    return frame
+
+
+def _final_frame(path: Path, *, from_last_key: bool) -> av.VideoFrame | None:
+    try:
+        with opened(path) as container:
+            return _decoded_to_end(container, from_last_key=from_last_key)
+    except av.error.InvalidDataError:
+        return None
+
+
+def _decoded_to_end(container: Any, *, from_last_key: bool) -> av.VideoFrame | None:  # Any: demux types no stream
+    """None unless the frame with the greatest time came out, and nothing was damaged since the last key frame."""
+    video = container.streams.video[0]
+    wanted = _greatest_time(container, video, from_last_key=from_last_key)
+    # In H.264 what no frame refers to need not be decoded. HEVC says so within a layer only.
+    skips = from_last_key and video.codec_context.name == "h264"
+    _go(container, video, from_last_key=from_last_key)
+    last, is_damaged = None, False
+    for packet in container.demux(video):
+        video.codec_context.skip_frame = "NONREF" if skips and packet.pts != wanted else "DEFAULT"
+        for frame in packet.decode():
+            is_damaged = frame.is_corrupt or (is_damaged and not frame.key_frame)
+            last = frame
+    return last if last is not None and last.pts == wanted and not is_damaged else None
+
+
+def _go(container: Any, video: Any, *, from_last_key: bool) -> None:  # Any: as above
+    container.seek(_END if from_last_key else video.start_time or 0, stream=video)
+
+
+def _greatest_time(container: Any, video: Any, *, from_last_key: bool) -> int | None:  # Any: as above
+    """Of what the edit list leaves. Reading on to the end also completes the index of a file in fragments."""
+    _go(container, video, from_last_key=from_last_key)
+    shown = [packet for packet in container.demux(video) if packet.size and not packet.is_discard]
+    return max((packet.pts for packet in shown if packet.pts is not None), default=None)
+
+
+# -- as it is shown
+
+
+def squeeze_of(path: Path) -> float:
+    """A pixel's own width over its height, as the file says."""
+    with opened(path) as container:
+        return float(container.streams.video[0].sample_aspect_ratio or 1)
+
+
+def picture(frame: av.VideoFrame, squeeze: float) -> Image:
+    width, height = displayed(frame, squeeze)
+    rgb: Any = Shaper(frame, squeeze, Shape(width=width, height=height)).shaped(frame)
+    image: Image = rgb.to_image()  # PyAV gives it no types
+    return image
+
+
+def displayed(frame: av.VideoFrame, squeeze: float) -> tuple[int, int]:
+    """Width and height, turned, with square pixels; `squeeze` is a pixel's own width over its height."""
+    oblong = abs(squeeze - 1) > _SQUEEZE_MIN and 1 / _SQUEEZE_MAX <= squeeze <= _SQUEEZE_MAX
+    width = round(frame.width * squeeze) if oblong else frame.width
+    is_upright = abs(frame.rotation) == 90  # noqa: PLR2004 (degrees)
+    return (frame.height, width) if is_upright else (width, frame.height)
+
+
+def matrix_of(frame: av.VideoFrame) -> int:
+    """The matrix that turns it into RGB, by its number in H.273: HD that names none means BT.709."""
+    if frame.colorspace in _MATRICES:
+        return frame.colorspace
+    if frame.colorspace == 10:  # noqa: PLR2004 (BT.2020 with constant luminance: the closest that swscale knows)
+        return 9
+    return _BT709 if frame.height >= _HD_LINES or frame.colorspace == _RGB else _SMPTE170M
+
+
+class Shaper:
+    """Frames that all look like `first`, turned, scaled inside black bars, and converted."""
+
+    def __init__(self, first: av.VideoFrame, squeeze: float, shape: Shape) -> None:
+        self._shape = shape
+        self._graph = graph = av.filter.Graph()
+        graph.threads = 1
+        width, height = _inside(displayed(first, squeeze), shape)
+        graph.link_nodes(
+            graph.add_buffer(width=first.width, height=first.height, format=first.format, time_base=first.time_base),
+            *(graph.add("transpose", direction) for direction in _TURNS.get(first.rotation, ())),
+            graph.add("scale", f"{width}:{height}:flags={_SCALING}:{_colours(first, shape)}"),
+            graph.add("format", shape.pixels),
+            graph.add("pad", f"{shape.width}:{shape.height}:(ow-iw)/2:(oh-ih)/2"),
+            graph.add("setsar", "1"),
+            graph.add("buffersink"),
+        ).configure()
+
+    def shaped(self, frame: av.VideoFrame) -> av.VideoFrame:
+        self._graph.vpush(frame)
+        return self._graph.vpull()
+
+
+def _inside(size: tuple[int, int], shape: Shape) -> tuple[int, int]:
+    """As large as it goes; whole pairs of pixels unless nothing has to be scaled."""
+    if size == (shape.width, shape.height):
+        return size
+    scale = min(shape.width / size[0], shape.height / size[1])
+    return min(_even(size[0] * scale), shape.width), min(_even(size[1] * scale), shape.height)
+
+
+def _even(length: float) -> int:
+    return max(round(length / 2) * 2, 2)
+
+
+def _colours(frame: av.VideoFrame, shape: Shape) -> str:
+    """Everything said outright: a filter would guess what the frame does not tell."""
+    is_full = frame.color_range == _FULL or frame.format.name.startswith("yuvj")
+    source = "" if frame.format.is_rgb else f"in_color_matrix={_MATRICES[matrix_of(frame)]}:"
+    source += f"in_range={'full' if is_full or frame.format.is_rgb else 'limited'}:"
+    if shape.matrix == _RGB:
+        return f"{source}out_range=full"
+    return f"{source}out_color_matrix={_MATRICES[shape.matrix]}:out_range=limited"
