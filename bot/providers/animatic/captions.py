@@ -17,6 +17,8 @@ GREY = (182, 185, 190)
 INK = (12, 13, 16)
 COLOURS: dict[Kind, Colour] = {Kind.IMAGE: (94, 214, 180), Kind.VIDEO: (118, 176, 255), Kind.AUDIO: (255, 190, 92)}
 
+_PHONE_WIDTH = 940
+"""Of this many pixels 30 are 12 on a phone that shows the clip 390 wide."""
 _SCRIM = 205
 _SMOOTH = 4
 _MARK = "ANIMATIC"
@@ -61,7 +63,8 @@ class Scale:
     raster: Size
 
     def px(self, at_720: float) -> int:
-        return max(1, round(at_720 * min(self.raster) / 720))
+        """A wide picture is made small to fit a phone's width, so its letters follow the width."""
+        return max(1, round(at_720 * max(min(self.raster) / 720, self.raster[0] / _PHONE_WIDTH)))
 
     @property
     def margin(self) -> int:
@@ -70,19 +73,19 @@ class Scale:
     @property
     def width(self) -> int:
         """For text: all between the margins, but no line longer than can be read at a glance."""
-        return min(self.raster[0] - 2 * self.margin, self.px(1100))
+        return min(self.raster[0] - 2 * self.margin, self.px(1000))
 
     @property
     def lines_max(self) -> int:
         """More lines where they are short."""
-        return max(2, min(7, round(3.4 * self.raster[1] / self.raster[0] + 1)))
+        return max(2, min(6, round(3.4 * self.raster[1] / self.raster[0] + 1)))
 
     def words(self, text: str) -> Face:
-        return Face(max(17, self.px(30)), text)
+        return Face(self.px(30), text)
 
     @property
     def small(self) -> Face:
-        return Face(max(13, self.px(20)))
+        return Face(self.px(24))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +113,7 @@ def strip(caption: Caption, bar: Sequence[tuple[int, int]], raster: Size) -> Ove
     draw = ImageDraw.Draw(drawing)
     for number, line in enumerate(lines):
         baseline = top + row_height + gap + line_height * number + face.size
-        face.draw(draw, (scale.margin, baseline), line, (*WHITE, 255))
+        face.draw_line(draw, (scale.margin, baseline), raster[0] - 2 * scale.margin, line, (*WHITE, 255))
     for left, right in bar:
         draw.rectangle((left, height - bar_height(raster), right - 1, height), fill=(_BAR_REST,) * 3 + (255,))
     return overlay_of(drawing, (0, raster[1] - height))
@@ -131,7 +134,7 @@ def fill_bar(on: Picture, bar: Sequence[tuple[int, int]], part: float) -> None:
 
 def mark(raster: Size) -> Overlay:
     scale = Scale(raster)
-    face, pad = Face(max(13, scale.px(20))), scale.px(12)
+    face, pad = Face(scale.px(22)), scale.px(12)
     first, second = face.width(_MARK), face.width(_MARK_MEANS)
     size = (even(first + second + 3.4 * pad), even(face.size + 1.3 * pad))
     drawing = _pill(size, INK, 165)

@@ -29,63 +29,73 @@ class View:
         return (left, top, min(left + width, size[0]), min(top + height, size[1]))
 
 
-_ALL = View(1.0)
-_CLOSE = View(0.9)
-_WAYS: dict[Camera, tuple[View, View]] = {
-    Camera.DOLLY_IN: (_ALL, View(0.87)),
-    Camera.DOLLY_OUT: (View(0.87), _ALL),
-    Camera.ZOOM_IN: (_ALL, _CLOSE),
-    Camera.ZOOM_OUT: (_CLOSE, _ALL),
-    Camera.PAN_LEFT: (View(0.92, across=1), View(0.92, across=-1)),
-    Camera.PAN_RIGHT: (View(0.92, across=-1), View(0.92, across=1)),
-    Camera.TILT_UP: (View(0.92, down=1), View(0.92, down=-1)),
-    Camera.TILT_DOWN: (View(0.92, down=-1), View(0.92, down=1)),
-    Camera.CRANE_UP: (View(0.88, down=1), View(0.94, down=-1)),
-    Camera.CRANE_DOWN: (View(0.94, down=-1), View(0.88, down=1)),
-    Camera.ORBIT_LEFT: (View(0.92, across=1), View(0.92, across=-1)),
-    Camera.ORBIT_RIGHT: (View(0.92, across=-1), View(0.92, across=1)),
-    Camera.FIXED: (_ALL, _ALL),
-}
-_ORBITS = (Camera.ORBIT_LEFT, Camera.ORBIT_RIGHT)
-
-
-_FRAME_CAMERAS = {Frame.FIRST: Camera.ZOOM_IN, Frame.END: Camera.ZOOM_OUT}
-
-
 @dataclass(frozen=True, slots=True)
 class Move:
-    """An eased way between two views; `bow` lifts its middle, as an orbit does."""
+    """An eased way between two views; in its middle, `bow` lifts the view and `push` brings it closer."""
 
     before: View
     after: View
     bow: float = 0.0
+    push: float = 0.0
 
     def at(self, moment: float) -> View:
         """`moment` runs from 0 to 1; the ends are exact and at rest."""
-        eased = moment * moment * (3 - 2 * moment)
+        way = eased(moment)
+        arc = sin(pi * way)
         return View(
-            _between(self.before.part, self.after.part, eased),
-            _between(self.before.across, self.after.across, eased),
-            _between(self.before.down, self.after.down, eased) - self.bow * sin(pi * eased),
+            _between(self.before.part, self.after.part, way) - self.push * arc,
+            _between(self.before.across, self.after.across, way),
+            _between(self.before.down, self.after.down, way) - self.bow * arc,
         )
 
+    def weaker(self, strength: float) -> "Move":
+        before, after = _weaker(self.before, strength), _weaker(self.after, strength)
+        return Move(before, after, self.bow, self.push * strength)
 
-_CARD = Move(_ALL, View(0.96))
+
+def eased(moment: float) -> float:
+    """From 0 to 1 without a jolt: it sets out and arrives slowly."""
+    return moment * moment * (3 - 2 * moment)
+
+
+_ALL = View(1.0)
+_SIDE = 0.84
+# A zoom enlarges the middle. A dolly goes further and sinks, as one that walks in; a crane rises and widens at once.
+_WAYS: dict[Camera, Move] = {
+    Camera.DOLLY_IN: Move(_ALL, View(0.76, down=0.5)),
+    Camera.DOLLY_OUT: Move(View(0.76, down=0.5), _ALL),
+    Camera.ZOOM_IN: Move(_ALL, View(0.86)),
+    Camera.ZOOM_OUT: Move(View(0.86), _ALL),
+    Camera.PAN_LEFT: Move(View(_SIDE, across=1), View(_SIDE, across=-1)),
+    Camera.PAN_RIGHT: Move(View(_SIDE, across=-1), View(_SIDE, across=1)),
+    Camera.TILT_UP: Move(View(_SIDE, down=1), View(_SIDE, down=-1)),
+    Camera.TILT_DOWN: Move(View(_SIDE, down=-1), View(_SIDE, down=1)),
+    Camera.CRANE_UP: Move(View(0.76, down=1), View(0.94, down=-1)),
+    Camera.CRANE_DOWN: Move(View(0.94, down=-1), View(0.76, down=1)),
+    Camera.ORBIT_LEFT: Move(View(0.88, across=1, down=0.6), View(0.88, across=-1, down=0.6), bow=1.2, push=0.08),
+    Camera.ORBIT_RIGHT: Move(View(0.88, across=-1, down=0.6), View(0.88, across=1, down=0.6), bow=1.2, push=0.08),
+    Camera.FIXED: Move(_ALL, _ALL),
+}
+_ON_A_CARD = Move(_ALL, View(0.94))
 
 
 def move_for(showing: Showing, asked: Camera | None, seed: int) -> Move:
-    """What the words ask for, else drawn from the seed. A first frame starts whole and an end frame ends whole."""
-    if showing.place is None:
-        return _CARD  # its words must stay where they can be read
+    """What is asked for, else drawn from the seed. A first frame starts whole and an end frame ends whole.
+
+    Out of a whole first frame no camera can go further back: there it rests, as it does before an end frame that is
+    to be approached.
+    """
     strength = min(1.0, showing.frames / FULL_AMPLITUDE_FRAMES)
-    if isinstance(showing.place, Frame) and asked is not Camera.FIXED:
-        return _way(_FRAME_CAMERAS[showing.place], strength)
-    return _drawn(showing, seed, strength) if asked is None else _way(asked, strength)
-
-
-def _way(camera: Camera, strength: float) -> Move:
-    before, after = _WAYS[camera]
-    return Move(_weaker(before, strength), _weaker(after, strength), bow=0.8 if camera in _ORBITS else 0.0)
+    match showing.place:
+        case Frame.FIRST:
+            way = _WAYS[asked or Camera.ZOOM_IN]
+            return Move(_ALL, way.after, way.bow, way.push).weaker(strength)
+        case Frame.END:
+            way = _WAYS[asked or Camera.ZOOM_OUT]
+            return Move(way.before, _ALL, way.bow, way.push).weaker(strength)
+        case None if asked is None:
+            return _ON_A_CARD.weaker(strength)
+    return _drawn(showing, seed, strength) if asked is None else _WAYS[asked].weaker(strength)
 
 
 def _drawn(showing: Showing, seed: int, strength: float) -> Move:

@@ -10,6 +10,14 @@ from bot.domain.slots import Frame, Kind, Place, Slot, kind_of, mentions
 
 # The model's own rasters, so that the storyboard has the shape of the clip that may follow it.
 RASTERS: dict[str, dict[Aspect, tuple[int, int]]] = {
+    "1080p": {
+        Aspect.ULTRAWIDE: (2206, 946),
+        Aspect.WIDE: (1920, 1080),
+        Aspect.CLASSIC: (1664, 1248),
+        Aspect.SQUARE: (1440, 1440),
+        Aspect.PORTRAIT: (1248, 1664),
+        Aspect.TALL: (1080, 1920),
+    },
     "720p": {
         Aspect.ULTRAWIDE: (1470, 630),
         Aspect.WIDE: (1280, 720),

@@ -15,7 +15,8 @@ import structlog
 
 from bot.domain.capabilities import Capabilities
 from bot.domain.requests import Plan
-from bot.media.child import ChildFailedError, Ending, Limits
+from bot.media.child import ChildFailedError, Ending
+from bot.media.limits import Limits
 from bot.ports.outside import Failed, NotSentError, Pending, Succeeded, TaskGoneError, TaskStatus, WireRequest
 from bot.providers.animatic.order import Order, order_from, order_of
 from bot.providers.animatic.row import CAPABILITIES

@@ -16,9 +16,10 @@ from av.video.stream import VideoStream
 
 from bot.domain.slots import Frame, Kind, Place, Slot
 from bot.media.reading import UnreadableError
+from bot.providers.animatic.ahead import ahead
 from bot.providers.animatic.captions import LEVELS, Caption, Overlay, fill_bar, mark, strip
-from bot.providers.animatic.cards import card
-from bot.providers.animatic.moves import move_for
+from bot.providers.animatic.cards import card_ground, card_words
+from bot.providers.animatic.moves import eased, move_for
 from bot.providers.animatic.order import Order, order_from, slots_in
 from bot.providers.animatic.pictures import Picture, clip, still
 from bot.providers.animatic.shots import FRAMES_PER_SECOND, Shot, Showing, Sounding, lay_sounds, plan_shots
@@ -31,6 +32,7 @@ DISSOLVE_FROM_FRAMES = 16
 _THREADS = 2
 _ENCODER = {"preset": "superfast", "crf": "24"}
 _GOP_FRAMES = 48
+_FRAMES_AHEAD = 4
 _AUDIO_BITS_PER_SECOND = 160_000
 _COMMENT = "ANIMATIC: storyboard preview, not generated video"
 
@@ -105,8 +107,8 @@ def _pictures(reel: Reel) -> Iterator[Picture]:
     """Every frame of the clip, with its writing."""
     marked = mark(reel.raster)
     index = 0
+    before: Picture | None = None
     for shot in reel.shots:
-        before: Picture | None = None
         for showing in shot.showings:
             footer = strip(_caption(reel, shot, showing), reel.bar, reel.raster)
             for bare in _dissolved(before, _shown(reel, shot, showing), showing.frames):
@@ -131,7 +133,7 @@ def _dissolved(before: Picture | None, pictures: Iterator[Picture], frames: int)
     """Out of the last picture of the showing before, which has come to rest."""
     for index, picture in zip(range(frames), pictures, strict=False):
         if before is not None and index < DISSOLVE_FRAMES and frames >= DISSOLVE_FROM_FRAMES:
-            yield before.mixed(picture, (index + 1) / (DISSOLVE_FRAMES + 1))
+            yield before.mixed(picture, eased((index + 1) / (DISSOLVE_FRAMES + 1)))
         else:
             yield picture
 
@@ -141,15 +143,15 @@ def _shown(reel: Reel, shot: Shot, showing: Showing) -> Iterator[Picture]:
         period = max(1, slots_in(reel.order)[showing.place].duration_ms * FRAMES_PER_SECOND // 1000)
         with _named(reel, showing.place) as path:
             yield from clip(path, reel.raster, period)
+    elif showing.place is None:
+        words = card_words(_label(shot), shot.number, shot.words, reel.raster, reel.order.seed)
+        for ground in _moved(card_ground(shot.number, reel.raster, reel.order.seed), reel, shot, showing):
+            words.lay(ground, LEVELS)
+            yield ground
     else:
-        yield from _moved(_canvas(reel, shot, showing), reel, shot, showing)
-
-
-def _canvas(reel: Reel, shot: Shot, showing: Showing) -> Picture:
-    if showing.place is None:
-        return card(shot.number, shot.words, reel.raster, reel.order.seed)
-    with _named(reel, showing.place) as path:
-        return still(path, reel.raster, exact=isinstance(showing.place, Frame))
+        with _named(reel, showing.place) as path:
+            canvas = still(path, reel.raster, exact=isinstance(showing.place, Frame))
+        yield from _moved(canvas, reel, shot, showing)
 
 
 def _moved(canvas: Picture, reel: Reel, shot: Shot, showing: Showing) -> Iterator[Picture]:
@@ -164,11 +166,16 @@ def _caption(reel: Reel, shot: Shot, showing: Showing) -> Caption:
     heard = reel.heard(shot)
     on_card = showing.place is None
     return Caption(
-        label="" if on_card else f"SHOT {shot.number}",
+        label="" if on_card else _label(shot),
         words="" if on_card else shot.words,
         places=tuple(dict.fromkeys((*shot.places, *sorted(one for one in heard if isinstance(one, Slot))))),
         active=heard | {showing.place} if showing.place else heard,
     )
+
+
+def _label(shot: Shot) -> str:
+    motion = shot.camera.value.replace("_", " ").upper() if shot.camera else ""
+    return " · ".join(filter(None, (f"SHOT {shot.number}", motion)))
 
 
 @contextmanager
@@ -191,7 +198,7 @@ def _write(reel: Reel, path: Path) -> int:
         container.metadata["comment"] = _COMMENT
         video = _video_stream(container, reel.raster)
         sounds = _sound_packets(container, reel)
-        for written, picture in enumerate(_pictures(reel), start=1):
+        for written, picture in enumerate(ahead(_pictures(reel), _FRAMES_AHEAD), start=1):
             frame = picture.to_frame()
             frame.pts, frame.time_base = written - 1, Fraction(1, FRAMES_PER_SECOND)
             container.mux(video.encode(frame))

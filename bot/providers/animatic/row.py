@@ -5,7 +5,7 @@ from bot.domain.requests import Aspect, Tier
 from bot.domain.slots import Kind
 
 PROVIDER = "animatic"
-_TIER = TierRow(model="animatic-1", resolutions=("720p", "480p"), micros_per_second=0)
+_TIER = TierRow(model="animatic-1", resolutions=("720p", "480p", "1080p"), micros_per_second=0)
 
 CAPABILITIES = Capabilities(
     provider=PROVIDER,

@@ -19,10 +19,14 @@ _MARK = re.compile(
     r"(?:(?<!\w)shot|镜头|分镜)\s*(?P<number>\d{1,4})\s*(?:[(（\[][^)）\]\n]{0,24}[)）\]]\s*)?[:：]",  # noqa: RUF001 (as typed)
     re.IGNORECASE,
 )
-_CAMERA = re.compile(r"(?<!\w)(dolly|pan|tilt|orbit|crane|zoom)s?[ _-](in|out|left|right|up|down)(?!\w)", re.IGNORECASE)
+_CAMERA = re.compile(
+    r"(?<!\w)(dolly|pan|tilt|orbit|crane|zoom)(?:s|n?ing)?[ _-](?:to the )?(in|out|left|right|up|down)(?!\w)",
+    re.IGNORECASE,
+)
 _CAMERAS = frozenset(camera.value for camera in Camera)
 _FIXED = re.compile(r"(?<!\w)(?:fixed|static|locked)[ -](?:camera|shot)(?!\w)", re.IGNORECASE)
-_FOLDED_CAMERA = re.compile(r"(?<!\w)(?:Camera: [a-z ]{5,20}|Fixed camera)\.")
+_OPTION = re.compile(r"\s*(?<!\w)(?:Camera: (?P<way>[a-z]+ [a-z]+)|Fixed camera)\.(?=(?:\s*Style: [^.]*\.)?\s*\Z)")
+"""How the camera option arrives: as a sentence at the prompt's end, before a style at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +89,12 @@ class _Draft:
 
 
 def plan_shots(prompt: str, frames: int, places: Iterable[Place]) -> tuple[Shot, ...]:
-    """Split the prompt by its shot marks and give every place in `places` its time; the frames sum up exactly."""
+    """Split the prompt by its shot marks and give every place in `places` its time; the frames sum up exactly.
+
+    The camera option holds for every shot whose own words name no motion.
+    """
     places = list(places)
+    prompt, option = _without_option(prompt)
     drafts = _fitting(_drafts(prompt), frames, places)
     shots = []
     for draft, length, start in zip(drafts, *_lengths(drafts, frames), strict=True):
@@ -98,7 +106,7 @@ def plan_shots(prompt: str, frames: int, places: Iterable[Place]) -> tuple[Shot,
                 frames=length,
                 showings=_showings(draft.seen, start, length),
                 sounds=tuple(place for place in draft.places if isinstance(place, Slot) and place not in draft.seen),
-                camera=_camera(draft.words) or _camera("".join(_FOLDED_CAMERA.findall(prompt)[-1:])),
+                camera=_camera(draft.words) or option,
             )
         )
     return tuple(shots)
@@ -126,6 +134,15 @@ def _tidy(text: str) -> str:
 
 def _joined(*texts: str) -> str:
     return " · ".join(text for text in texts if text)
+
+
+def _without_option(prompt: str) -> tuple[str, Camera | None]:
+    """It is nobody's words: left in the last shot, it would be written there and overrule what that shot says."""
+    match = _OPTION.search(prompt)
+    name = (match["way"] or "fixed").replace(" ", "_") if match else ""
+    if match is None or name not in _CAMERAS:
+        return prompt, None
+    return prompt[: match.start()] + prompt[match.end() :], Camera(name)
 
 
 def _camera(text: str) -> Camera | None:

@@ -10,7 +10,8 @@ import pytest
 
 from bot.domain.capabilities import make_plan, quote_micros
 from bot.domain.requests import Plan, Request, Tier
-from bot.media.child import Limits, run_limited
+from bot.media.child import run_limited
+from bot.media.limits import Limits
 from bot.ports.outside import Failed, NotSentError, Pending, Provider, Succeeded, TaskGoneError
 from bot.providers.animatic.provider import Animatic, Run
 from bot.providers.animatic.row import CAPABILITIES

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from bot.domain.requests import Aspect
+from bot.domain.requests import Aspect, Camera
 from bot.media.reading import UnreadableError
 from bot.providers.animatic.moves import move_for
 from bot.providers.animatic.order import RASTERS
+from bot.providers.animatic.pictures import picture_of
 from bot.providers.animatic.shots import Showing
 from tests.providers.animatic.studio import (
     RATE,
@@ -47,6 +48,7 @@ def two_shots(tmp_path_factory: pytest.TempPathFactory) -> Film:
     return film(plan, tmp_path_factory.mktemp("film"))
 
 
+DISSOLVED = 7
 SECOND_SHOT = 77  # of 168 frames 18 for each shot, and 132 by the weights 24 (the least) and 29
 
 
@@ -81,6 +83,10 @@ def test_a_raster_whose_sides_are_no_whole_blocks_holds(tmp_path: Path) -> None:
     check_shape(made, 4, (1470, 630))
 
 
+def test_the_largest_raster_has_the_exact_frames(tmp_path: Path) -> None:
+    check_shape(film(plan_of("rain", {}, resolution="1080p"), tmp_path), 4, (1920, 1080))
+
+
 def test_rasters_have_the_shape_they_are_named_for() -> None:
     for rasters in RASTERS.values():
         for aspect, (width, height) in rasters.items():
@@ -99,12 +105,22 @@ def test_auto_takes_the_shape_nearest_to_the_first_frame(tmp_path: Path) -> None
 
 def test_the_shot_of_a_clip_plays_that_clip_in_real_time(two_shots: Film) -> None:
     drift = read_film(DRIFT)
-    for at in (0, 20, 50):
+    for at in (DISSOLVED, 20, 50):
         mine = two_shots.frames[SECOND_SHOT + at]
         right, late = likeness(mine, drift.frames[at]), likeness(mine, drift.frames[at + 2])
         assert right > 0.97
         assert right > late
     assert likeness(two_shots.frames[SECOND_SHOT - 1], drift.frames[0]) < 0.3
+
+
+def test_shots_dissolve_into_each_other(two_shots: Film) -> None:
+    """Each frame of the joint is further from the old shot and nearer to the new, with no jump at either end."""
+    joint = [bare(frame).astype(np.float64) for frame in two_shots.frames[SECOND_SHOT - 1 : SECOND_SHOT + DISSOLVED]]
+    left = [float(np.mean(abs(frame - joint[0]))) for frame in joint]
+    assert left == sorted(left)
+    steps = np.diff(left)
+    assert steps[0] < steps.max() > steps[-1]
+    assert steps.max() < 0.35 * left[-1]
 
 
 def test_the_shot_of_a_still_shows_it_and_moves(two_shots: Film) -> None:
@@ -119,6 +135,17 @@ def test_a_slow_move_is_smooth(two_shots: Film) -> None:
     steps = [float(np.mean(abs(after - before))) for before, after in pairwise(frames)]
     bends = np.abs(np.diff(steps))
     assert np.mean(bends) / np.mean(steps) < 0.15
+
+
+def test_a_slow_zoom_is_even_before_it_is_encoded() -> None:
+    """In the middle of its way, where easing has it at nearly one speed."""
+    noise = Image.effect_noise((736, 414), 90).filter(ImageFilter.GaussianBlur(1.5))
+    canvas = picture_of(noise.convert("RGB"))
+    move = move_for(Showing(place=place_of("@Image1"), start=0, frames=240), Camera.ZOOM_IN, 0)
+    boxes = [move.at(index / 239).box(canvas.size) for index in range(100, 140)]
+    seen = [np.asarray(canvas.cut(box, (640, 360)).planes[0], np.float64) for box in boxes]
+    steps = [float(np.mean(abs(after - before))) for before, after in pairwise(seen)]
+    assert np.std(steps) / np.mean(steps) <= 0.1
 
 
 def test_words_and_the_mark_are_burnt_in(two_shots: Film) -> None:
@@ -178,6 +205,66 @@ def test_a_still_of_another_shape_is_shown_whole(tmp_path: Path) -> None:
     row = made.frames[40][432]
     assert row[5][2] < 110 < row[5][0]
     assert row[-5][2] < 110 < row[-5][0]
+
+
+# -- the camera
+
+
+WAYS = {
+    # How the middle of the picture moves on the screen: across, down; and how it grows, from first to last frame.
+    Camera.DOLLY_IN: (0, -1, 1),
+    Camera.DOLLY_OUT: (0, 1, -1),
+    Camera.ZOOM_IN: (0, 0, 1),
+    Camera.ZOOM_OUT: (0, 0, -1),
+    Camera.PAN_LEFT: (1, 0, 0),
+    Camera.PAN_RIGHT: (-1, 0, 0),
+    Camera.TILT_UP: (0, 1, 0),
+    Camera.TILT_DOWN: (0, -1, 0),
+    Camera.CRANE_UP: (0, 1, -1),
+    Camera.CRANE_DOWN: (0, -1, 1),
+    Camera.ORBIT_LEFT: (1, 0, 0),
+    Camera.ORBIT_RIGHT: (-1, 0, 0),
+    Camera.FIXED: (0, 0, 0),
+}
+
+
+def square_at(frame: Rgb) -> tuple[float, float, float]:
+    """Where the red square is and how large its side."""
+    rows, columns = np.nonzero((frame[:, :, 0] > 150) & (frame[:, :, 2] < 90))
+    return float(columns.mean()), float(rows.mean()), float(np.sqrt(len(rows)))
+
+
+@pytest.fixture(scope="module")
+def square(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    image = Image.new("RGB", (960, 540), (60, 70, 200))
+    image.paste((230, 30, 30), (430, 220, 530, 320))
+    image.save(path := tmp_path_factory.mktemp("square") / "square.png")
+    return path
+
+
+@pytest.mark.parametrize("camera", Camera)
+def test_every_camera_motion_goes_its_own_way(camera: Camera, square: Path, tmp_path: Path) -> None:
+    words = "Fixed camera." if camera is Camera.FIXED else f"Camera: {camera.value.replace('_', ' ')}."
+    frames = film(plan_of(f"it stands there {words}", {"@Image1": square}), tmp_path).frames
+    first, middle, last = (square_at(frames[at]) for at in (0, 48, -1))
+    moved = [after - before for before, after in zip(first, last, strict=True)]
+    assert tuple(int(np.sign(one)) if abs(one) > 6 else 0 for one in moved) == WAYS[camera]
+    bowed = middle[1] - (first[1] + last[1]) / 2
+    assert (bowed > 45) == (camera in {Camera.ORBIT_LEFT, Camera.ORBIT_RIGHT})
+    assert (abs(moved[2]) > 20) == camera.value.startswith(("dolly", "crane"))
+    # It sets out and arrives slowly.
+    steps = [np.hypot(*np.subtract(square_at(b), square_at(a))[:2]) for a, b in pairwise(frames[::8])]
+    assert camera not in {Camera.PAN_LEFT, Camera.TILT_UP} or steps[0] < 0.6 * max(steps) > steps[-1]
+
+
+def test_a_card_moves_behind_its_words(tmp_path: Path) -> None:
+    frames = film(plan_of("rain Camera: pan left.", {}), tmp_path).frames
+    first, last = (frame.astype(np.float64).mean(axis=2) for frame in (frames[0], frames[-1]))
+    words = first > 200
+    block = slice(100, 400), slice(0, 400)
+    assert words[block].sum() > 500
+    assert np.mean(words[block] != (last > 200)[block]) < 0.1 * words[block].mean()
+    assert np.abs(last - first)[100:400, 450:].mean() > 3
 
 
 # -- first and end frame

@@ -1,8 +1,11 @@
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.requests import Camera
+from bot.domain.capabilities import make_plan
+from bot.domain.requests import Camera, Request
 from bot.domain.slots import SLOTS_MAX, Frame, Kind, Place, Slot, kind_of
+from bot.providers.animatic.row import CAPABILITIES
 from bot.providers.animatic.shots import SHOT_FRAMES_MIN, SHOWING_FRAMES_MIN, Shot, lay_sounds, plan_shots
 from tests.providers.animatic.studio import place_of
 
@@ -73,6 +76,8 @@ def test_too_many_shots_are_merged_and_counted() -> None:
     shots = plan_shots(" ".join(f"Shot {n}: x" for n in range(1, 121)), 96, [])
     assert [shot.words for shot in shots] == ["x", "x", "x", "x", "+116 more"]
     assert all(shot.frames >= SHOT_FRAMES_MIN for shot in shots)
+    twenty = plan_shots(" ".join(f"Shot {n}: x" for n in range(1, 21)), 96, [])
+    assert [shot.words for shot in twenty] == ["x", "x", "x", "x", "+16 more"]
 
 
 def test_words_before_the_first_mark_are_kept() -> None:
@@ -85,6 +90,29 @@ def test_camera_words_steer_their_shot() -> None:
     assert [shot.camera for shot in shots] == [Camera.PAN_LEFT, Camera.FIXED, Camera.DOLLY_IN]
     rain, folded = plan_shots("Shot 1: rain. Shot 2: fog. Camera: crane up.", 240, [])
     assert rain.camera is folded.camera is Camera.CRANE_UP
+
+
+def test_the_camera_option_holds_where_a_shot_names_none_and_is_nobodys_words() -> None:
+    rain, named, fog = plan_shots(
+        "Shot 1: rain. Shot 2: pan left. Shot 3: fog. Camera: zoom in. Style: anime.", 240, []
+    )
+    assert [shot.camera for shot in (rain, named, fog)] == [Camera.ZOOM_IN, Camera.PAN_LEFT, Camera.ZOOM_IN]
+    assert fog.words == "fog. Style: anime."
+    _, last = plan_shots("Shot 1: rain. Shot 2: pan left. Fixed camera.", 240, [])
+    assert (last.camera, last.words) == (Camera.PAN_LEFT, "pan left.")
+
+
+@pytest.mark.parametrize("camera", Camera)
+def test_every_camera_option_arrives(camera: Camera) -> None:
+    request = Request(prompt="rain", camera=camera)
+    plan = make_plan(request=request, stored=[], capabilities=CAPABILITIES, draw_seed=int)
+    (shot,) = plan_shots(plan.prompt, 96, [])
+    assert (shot.camera, shot.words) == (camera, "rain")
+
+
+def test_a_sentence_that_only_resembles_the_option_stays() -> None:
+    (shot,) = plan_shots("rain. Camera: old leica.", 96, [])
+    assert (shot.camera, shot.words) == (None, "rain. Camera: old leica.")
 
 
 _WORDS = st.sampled_from(["rain", "Shot 1:", "shot 2:", "镜头3：", "{x}", "@Image10x", "🎬", *map(str, EVERY)])  # noqa: RUF001
