@@ -17,7 +17,8 @@ import typer
 from bot.commandline.ending import Status
 from bot.domain.errors import BotError, SettingsError
 from bot.settings import Settings, load_settings
-from bot.wiring import ROWS, check_database
+from bot.wiring import check_database
+from bot.wiring.accounts import ROWS
 
 DISCORD_API = "https://discord.com/api/v10"
 TOKEN_SECONDS_MAX = 10.0

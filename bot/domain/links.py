@@ -1,4 +1,4 @@
-"""Signed links to stored references, for providers that fetch them: they end by themselves and open one file only."""
+"""Signed links to kept files, references and clips: they end by themselves and open one file only."""
 
 import hashlib
 import hmac
@@ -11,8 +11,8 @@ SECRET_BYTES_MIN = 16
 LIFETIME_MS = 6 * 60 * 60 * 1000
 """A provider may fetch at any time while a task waits in its queue."""
 
-_NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,8}")
-_TOKEN = re.compile(r"(?P<signed>[0-9]{1,15}\.(?P<name>[0-9a-f]{64}\.[a-z0-9]{1,8}))\.(?P<mac>[0-9a-f]{64})")
+_NAME = re.compile(r"([0-9a-f]{64}|[0-9]{15,20})\.[a-z0-9]{1,8}")
+_TOKEN = re.compile(rf"(?P<signed>[0-9]{{1,15}}\.(?P<name>{_NAME.pattern}))\.(?P<mac>[0-9a-f]{{64}})")
 
 
 def discord_link_ends_ms(link: str) -> int | None:
@@ -39,9 +39,9 @@ class LinkExpiredError(LinkError):
 
 
 def sign(secret: bytes, name: str, expires_ms: int) -> str:
-    """A token of URL-safe characters for the file `<sha256>.<extension>`."""
+    """A token of URL-safe characters for the file `<sha256 or job id>.<extension>`."""
     if not _NAME.fullmatch(name):
-        raise ValueError("a link's name is <sha256>.<extension>")
+        raise ValueError("a link's name is <sha256>.<extension> or <job id>.<extension>")
     signed = f"{expires_ms}.{name}"
     return f"{signed}.{_mac(secret, signed)}"
 
@@ -73,6 +73,11 @@ class SignedLinks:
     lifetime_ms: int = LIFETIME_MS
 
     def link_for(self, *, sha256: str, extension: str) -> str:
-        name = f"{sha256}.{extension}"
+        return self._link(f"{sha256}.{extension}")
+
+    def link_to_clip(self, *, job_id: int) -> str:
+        return self._link(f"{job_id}.mp4")
+
+    def _link(self, name: str) -> str:
         token = sign(self.secret, name, self.now_ms() + self.lifetime_ms)
         return f"{self.public_url.rstrip('/')}/files/{token}/{name}"

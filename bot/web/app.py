@@ -29,9 +29,9 @@ SHUTDOWN_SECONDS = 5.0
 
 
 class StoredFiles(Protocol):
-    """Where a reference lies on disk, by its content hash."""
+    """Where the file of a link lies on disk."""
 
-    def stored_path(self, *, sha256: str) -> Path: ...
+    def linked_path(self, *, name: str) -> Path | None: ...
 
 
 def make_app(
@@ -92,5 +92,4 @@ class _Doors:
             signed = verify(self._secret, token, self._now_ms())
         except LinkError:
             return None
-        path = self._files.stored_path(sha256=signed.partition(".")[0])
-        return path if signed == name and path.is_file() else None
+        return self._files.linked_path(name=signed) if signed == name else None

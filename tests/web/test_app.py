@@ -28,8 +28,9 @@ class Room:
     now_ms: int = 1_000_000
     is_healthy: bool = True
 
-    def stored_path(self, *, sha256: str) -> Path:
-        return self.folder / sha256
+    def linked_path(self, *, name: str) -> Path | None:
+        path = self.folder / name.partition(".")[0]
+        return path if path.is_file() else None
 
     def link(self, extension: str = "png", sha256: str = SHA256) -> str:
         links = SignedLinks(public_url=self.url, secret=SECRET, now_ms=lambda: self.now_ms, lifetime_ms=60_000)

@@ -1,13 +1,12 @@
 """The one place where concrete classes meet: builds every object once, in order, and closes what must be closed."""
 
 import asyncio
-import hashlib
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,7 +20,6 @@ from bot.delivery.posting import DiscordDelivery
 from bot.delivery.targets import ByTarget
 from bot.delivery.terminal import FileDelivery
 from bot.delivery.whispers import Whispers
-from bot.domain.capabilities import Capabilities
 from bot.domain.errors import SettingsError
 from bot.domain.jobs import JobState
 from bot.domain.links import SignedLinks
@@ -29,26 +27,26 @@ from bot.domain.quota import MICROS
 from bot.domain.references import ReferenceRules, StoredReference, check_declared
 from bot.domain.requests import SEED_MAX, Plan, Request
 from bot.domain.rules import Caps
-from bot.media.child import run_limited
 from bot.media.library import Library
+from bot.media.shelf import Shelf
+from bot.media.studio import Studio
 from bot.ports.books import Books
-from bot.ports.outside import Admins, Delivery, Media, Provider, WireRequest
-from bot.providers.animatic.provider import Animatic
-from bot.providers.animatic.row import CAPABILITIES as ANIMATIC
-from bot.providers.http import Clients, make_client, open_clients
-from bot.providers.unifically import BASE_URL as UNIFICALLY_BASE
-from bot.providers.unifically import CAPABILITIES as UNIFICALLY
-from bot.providers.unifically import Unifically
+from bot.ports.outside import Admins, Delivery, Media, WireRequest
+from bot.providers.http import make_client, open_clients
 from bot.services.accounts import Accounts
 from bot.services.admission import Admission
 from bot.services.alerts import AdminTeller
 from bot.services.approvals import Approvals
 from bot.services.bell import Bell
-from bot.services.collect import Collector
+from bot.services.clip_desk import ClipDesk
+from bot.services.collect import Collector, unasked
 from bot.services.desk import JobDesk
+from bot.services.films import Films
 from bot.services.finish import Finisher
+from bot.services.fit import Fitter
 from bot.services.guild_desk import GuildDesk
 from bot.services.intake import Intake
+from bot.services.keep import Keeper
 from bot.services.quota_desk import QuotaDesk
 from bot.services.routing import Router
 from bot.services.runner import Lane, Runner
@@ -63,8 +61,9 @@ from bot.storage.sqlite import check_sound, open_for_reading
 from bot.storage.verify import Verdict, verify
 from bot.storage.views import SqliteViews, open_views
 from bot.web.app import make_app, serving
+from bot.wiring.accounts import animatic, open_accounts, paid_account, rows
 
-ROWS: Mapping[str, Capabilities] = {"animatic": ANIMATIC, "unifically": UNIFICALLY}
+PREVIEWER = "animatic"
 LINK_SECRET_BYTES = 32
 PLACEHOLDER = "https://placeholder.invalid/files"
 """What a dry run shows where a provider would get a link."""
@@ -79,11 +78,6 @@ def now_ms() -> int:
 def mint_job_id(time_ms: int) -> int:
     """A snowflake for the command line: Discord's own shape (docs.discord.com, reference), the low bits random."""
     return ((time_ms - 1_420_070_400_000) << 22) | secrets.randbits(22)
-
-
-def rows(settings: Settings) -> dict[str, Capabilities]:
-    """Every known provider's row with the operator's limits on it."""
-    return {name: _adjusted(row, settings) for name, row in ROWS.items()}
 
 
 def router_for(settings: Settings) -> Router:
@@ -104,7 +98,9 @@ class Workshop:
     settings: Settings
     books: Books
     views: SqliteViews
+    shelf: Shelf
     media: Library
+    studio: Studio
     router: Router
     accounts: Accounts
     sources: Sources
@@ -114,6 +110,9 @@ class Workshop:
     quota: QuotaDesk
     admission: Admission
     approvals: Approvals
+    films: Films
+    clips: ClipDesk
+    keeper: Keeper
     link_secret: bytes
 
     def runner_for(self, delivery: Delivery, *, admins: Admins | None = None) -> Runner:
@@ -146,19 +145,25 @@ async def open_workshop(settings: Settings, *, extra: Sequence[str] = ()) -> Asy
         views = await stack.enter_async_context(open_views(folder, database=settings.database_path.resolve()))
         clients = await stack.enter_async_context(open_clients())
         bell = Bell()
-        library = await open_library(settings, stack)
-        await library.tidy()
+        shelf = Shelf(folder)
+        await asyncio.to_thread(shelf.tidy)
+        studio = Studio(shelf=shelf)
+        library = await open_library(settings, shelf, studio, stack)
         secret = _link_secret(folder / "link.key")
-        providers = await _providers(settings, [*settings.order, *extra], clients, library, bell, stack)
+        # The local renderer is always there: previews need it.
+        providers = await open_accounts(settings, [*settings.order, *extra, PREVIEWER], clients, library, bell, stack)
         router = router_for(settings)
-        sources = Sources(signed=_signer(settings, secret, library), now_ms=now_ms)
+        links = _links(settings, secret)
+        sources = Sources(signed=_signer(links, library), now_ms=now_ms)
         intake = Intake(books=books, bell=bell, now_ms=now_ms, rules=ReferenceRules())
         admission = Admission(router=router, caps=caps_of(settings), now_ms=now_ms)
         yield Workshop(
             settings=settings,
             books=books,
             views=views,
+            shelf=shelf,
             media=library,
+            studio=studio,
             router=router,
             accounts=Accounts(providers=providers, now_ms=now_ms),
             sources=sources,
@@ -175,15 +180,23 @@ async def open_workshop(settings: Settings, *, extra: Sequence[str] = ()) -> Asy
             ),
             admission=admission,
             approvals=Approvals(books=books, router=router, admission=admission, bell=bell, now_ms=now_ms),
+            films=Films(books=books, views=views, media=library, intake=intake, bell=bell, now_ms=now_ms),
+            clips=ClipDesk(
+                books=books,
+                media=library,
+                studio=studio,
+                signed=None if links is None else lambda job_id: links.link_to_clip(job_id=job_id),
+            ),
+            keeper=Keeper(books=books, attic=shelf, now_ms=now_ms),
             link_secret=secret,
         )
 
 
-async def open_library(settings: Settings, stack: AsyncExitStack) -> Library:
-    folder = settings.data_dir.resolve()
+async def open_library(settings: Settings, shelf: Shelf, studio: Studio, stack: AsyncExitStack) -> Library:
     return Library(
-        folder=folder,
-        made_folder=folder / "animatic",
+        shelf=shelf,
+        studio=studio,
+        made_folder=settings.data_dir.resolve() / "animatic",
         client=await stack.enter_async_context(make_client()),
         cdn_hosts=settings.cdn_hosts,
         rules=ReferenceRules(),
@@ -195,18 +208,20 @@ async def dry_run(settings: Settings, request: Request) -> tuple[Plan, int, Wire
     with tempfile.TemporaryDirectory(prefix="dailies-dry-run-") as folder:
         async with AsyncExitStack() as stack:
             scratch = settings.model_copy(update={"data_dir": Path(folder)})
-            library = await open_library(scratch, stack)
+            shelf = Shelf(Path(folder))
+            library = await open_library(scratch, shelf, Studio(shelf=shelf), stack)
             router = router_for(settings)
             check_declared(request.references, ReferenceRules())
             router.preview(request)
             stored = [await library.copy(reference=reference) for reference in request.references]
             plan = router.plan(request, stored)
+            plan = unasked(plan, router.row(plan.provider).rules)
             links = {one.sha256: f"{PLACEHOLDER}/{quote(one.name)}" for one in plan.references}
             clients = await stack.enter_async_context(open_clients())
             provider = (
-                _animatic(scratch, library, Bell())
+                animatic(scratch, library, Bell())
                 if plan.provider == "animatic"
-                else _paid_account(scratch, plan.provider, "no-key-needed", clients)
+                else paid_account(scratch, plan.provider, "no-key-needed", clients)
             )
             return plan, router.quote(plan), provider.describe(plan=plan, links=links)
 
@@ -229,9 +244,10 @@ async def serve_discord(workshop: Workshop) -> None:
         runner = workshop.runner_for(_discord_delivery(workshop, client), admins=admins)
         async with workshop.serving_web(client.is_ready), asyncio.TaskGroup() as group:
             await client.login(settings.discord_token.get_secret_value())
-            running = group.create_task(runner.run())
+            background = [group.create_task(one) for one in (runner.run(), workshop.keeper.run())]
             await client.connect()
-            running.cancel()
+            for task in background:
+                task.cancel()
 
 
 @asynccontextmanager
@@ -245,6 +261,8 @@ async def bot_of(workshop: Workshop) -> AsyncIterator[DailiesBot]:
             quota=workshop.quota,
             choices=GuildDesk(books=workshop.books, directory=directory, now_ms=now_ms),
             approvals=workshop.approvals,
+            films=workshop.films,
+            clips=workshop.clips,
             whispers=whispers,
         )
         client.provide(services)
@@ -252,7 +270,13 @@ async def bot_of(workshop: Workshop) -> AsyncIterator[DailiesBot]:
 
 
 def _discord_delivery(workshop: Workshop, client: DailiesBot) -> Delivery:
-    on_discord = DiscordDelivery(client=client, views=workshop.views, whispers=client.provided.whispers, now_ms=now_ms)
+    on_discord = DiscordDelivery(
+        client=client,
+        views=workshop.views,
+        whispers=client.provided.whispers,
+        strip_path=lambda job_id: workshop.media.strip_path(job_id=job_id),
+        now_ms=now_ms,
+    )
     return ByTarget([on_discord, FileDelivery(say=lambda job: log.info("stage", **job.log_fields()))])
 
 
@@ -263,6 +287,7 @@ def _lanes(workshop: Workshop, delivery: Delivery) -> list[Lane]:
         media=workshop.media,
         router=workshop.router,
         sources=workshop.sources,
+        studio=workshop.studio,
         admission=workshop.admission,
         now_ms=now_ms,
     )
@@ -278,6 +303,7 @@ def _lanes(workshop: Workshop, delivery: Delivery) -> list[Lane]:
         delivery=delivery,
         now_ms=now_ms,
     )
+    fitter = Fitter(books=books, media=workshop.media, studio=workshop.studio, delivery=delivery, now_ms=now_ms)
     submits = {
         JobState.QUEUED: submitter.step,
         JobState.SUBMITTING: submitter.resume,
@@ -290,63 +316,9 @@ def _lanes(workshop: Workshop, delivery: Delivery) -> list[Lane]:
         Lane(name="submit", steps=submits, limit=8, seconds_max=60),
         Lane(name="poll", steps={JobState.RUNNING: watcher.step}, limit=8, seconds_max=60),
         Lane(name="transfer", steps={JobState.FETCHING: finisher.fetch}, limit=4, seconds_max=900),
+        Lane(name="encode", steps={JobState.FITTING: fitter.step}, limit=2, seconds_max=1800),
         Lane(name="post", steps={JobState.POSTING: finisher.post}, limit=4, seconds_max=600),
     ]
-
-
-async def _providers(
-    settings: Settings, names: Sequence[str], clients: Clients, media: Media, bell: Bell, stack: AsyncExitStack
-) -> dict[str, list[Provider]]:
-    made: dict[str, list[Provider]] = {}
-    for name in dict.fromkeys(names):
-        if name == "animatic":
-            made[name] = [await stack.enter_async_context(_animatic(settings, media, bell))]
-        else:
-            made[name] = _paid_accounts(settings, name, clients)
-    return made
-
-
-def _animatic(settings: Settings, media: Media, bell: Bell) -> Animatic:
-    return Animatic(
-        folder=settings.data_dir.resolve() / "animatic",
-        stored_path=lambda sha256: media.stored_path(sha256=sha256),
-        run=run_limited,
-        ring=lambda task_id: bell.ring(task_id=task_id),
-    )
-
-
-def _paid_accounts(settings: Settings, name: str, clients: Clients) -> list[Provider]:
-    """One account per key. Raises SettingsError where there is none, or one that no header can carry."""
-    keys = settings.provider(name).keys
-    variable = f"DAILIES_PROVIDERS__{name.upper()}__API_KEY"
-    if not keys:
-        raise SettingsError(faults=f"{variable}: is not set; {ROWS[name].title} needs a key")
-    try:
-        return [_paid_account(settings, name, key, clients) for key in keys]
-    except ValueError as error:
-        raise SettingsError(faults=f"{variable}: {error}") from None
-
-
-def _paid_account(settings: Settings, name: str, key: str, clients: Clients) -> Provider:
-    """Named by the key's hash, not its place: a running task keeps its account when keys come and go."""
-    return Unifically(
-        clients=clients,
-        base_urls=settings.provider(name).base_urls or [UNIFICALLY_BASE],
-        api_key=key,
-        account=f"{name}#{hashlib.blake2b(key.encode(), digest_size=3, person=b'account').hexdigest()}",
-        capabilities=_adjusted(ROWS[name], settings),
-    )
-
-
-def _adjusted(row: Capabilities, settings: Settings) -> Capabilities:
-    given = settings.provider(row.provider)
-    return replace(
-        row,
-        max_concurrent=given.max_concurrent or row.max_concurrent,
-        requests_per_second=given.requests_per_second or row.requests_per_second,
-        typical_seconds=given.typical_seconds or row.typical_seconds,
-        deadline_seconds=given.deadline_seconds or row.deadline_seconds,
-    )
 
 
 @asynccontextmanager
@@ -373,10 +345,15 @@ def back_up(settings: Settings, destination: Path) -> None:
     backup(settings.data_dir.resolve(), destination, database=settings.database_path.resolve())
 
 
-def _signer(settings: Settings, secret: bytes, media: Media) -> Callable[[StoredReference], str] | None:
+def _links(settings: Settings, secret: bytes) -> SignedLinks | None:
     if settings.public_url is None:
         return None
-    links = SignedLinks(public_url=settings.public_url, secret=secret, now_ms=now_ms)
+    return SignedLinks(public_url=settings.public_url, secret=secret, now_ms=now_ms)
+
+
+def _signer(links: SignedLinks | None, media: Media) -> Callable[[StoredReference], str] | None:
+    if links is None:
+        return None
 
     def signed(one: StoredReference) -> str:
         extension = media.stored_path(sha256=one.sha256).suffix.removeprefix(".")

@@ -1,0 +1,81 @@
+"""The providers' rows and accounts, made from the settings."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from bot.domain.capabilities import Capabilities
+from bot.domain.errors import SettingsError
+from bot.media.child import run_limited
+from bot.ports.outside import Media, Provider
+from bot.providers.animatic.provider import Animatic
+from bot.providers.animatic.row import CAPABILITIES as ANIMATIC
+from bot.providers.http import Clients
+from bot.providers.unifically import BASE_URL as UNIFICALLY_BASE
+from bot.providers.unifically import CAPABILITIES as UNIFICALLY
+from bot.providers.unifically import Unifically
+from bot.services.bell import Bell
+from bot.settings import Settings
+
+ROWS: Mapping[str, Capabilities] = {"animatic": ANIMATIC, "unifically": UNIFICALLY}
+
+
+def rows(settings: Settings) -> dict[str, Capabilities]:
+    """Every known provider's row with the operator's limits on it."""
+    return {name: _adjusted(row, settings) for name, row in ROWS.items()}
+
+
+async def open_accounts(
+    settings: Settings, names: Sequence[str], clients: Clients, media: Media, bell: Bell, stack: AsyncExitStack
+) -> dict[str, list[Provider]]:
+    made: dict[str, list[Provider]] = {}
+    for name in dict.fromkeys(names):
+        if name == "animatic":
+            made[name] = [await stack.enter_async_context(animatic(settings, media, bell))]
+        else:
+            made[name] = _paid_accounts(settings, name, clients)
+    return made
+
+
+def animatic(settings: Settings, media: Media, bell: Bell) -> Animatic:
+    return Animatic(
+        folder=settings.data_dir.resolve() / "animatic",
+        stored_path=lambda sha256: media.stored_path(sha256=sha256),
+        run=run_limited,
+        ring=lambda task_id: bell.ring(task_id=task_id),
+    )
+
+
+def _paid_accounts(settings: Settings, name: str, clients: Clients) -> list[Provider]:
+    """One account per key. Raises SettingsError where there is none, or one that no header can carry."""
+    keys = settings.provider(name).keys
+    variable = f"DAILIES_PROVIDERS__{name.upper()}__API_KEY"
+    if not keys:
+        raise SettingsError(faults=f"{variable}: is not set; {ROWS[name].title} needs a key")
+    try:
+        return [paid_account(settings, name, key, clients) for key in keys]
+    except ValueError as error:
+        raise SettingsError(faults=f"{variable}: {error}") from None
+
+
+def paid_account(settings: Settings, name: str, key: str, clients: Clients) -> Provider:
+    """Named by the key's hash, not its place: a running task keeps its account when keys come and go."""
+    return Unifically(
+        clients=clients,
+        base_urls=settings.provider(name).base_urls or [UNIFICALLY_BASE],
+        api_key=key,
+        account=f"{name}#{hashlib.blake2b(key.encode(), digest_size=3, person=b'account').hexdigest()}",
+        capabilities=_adjusted(ROWS[name], settings),
+    )
+
+
+def _adjusted(row: Capabilities, settings: Settings) -> Capabilities:
+    given = settings.provider(row.provider)
+    return replace(
+        row,
+        max_concurrent=given.max_concurrent or row.max_concurrent,
+        requests_per_second=given.requests_per_second or row.requests_per_second,
+        typical_seconds=given.typical_seconds or row.typical_seconds,
+        deadline_seconds=given.deadline_seconds or row.deadline_seconds,
+    )
