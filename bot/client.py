@@ -18,12 +18,14 @@ from bot.delivery.buttons import BUTTONS
 from bot.delivery.whispers import Whispers
 from bot.domain.errors import BotError, OperatorError
 from bot.services.approvals import Approvals
+from bot.services.clip_desk import ClipDesk
 from bot.services.desk import JobDesk
+from bot.services.films import Films
 from bot.services.guild_desk import GuildDesk
 from bot.services.intake import Intake
 from bot.services.quota_desk import QuotaDesk
 
-COGS = ("cogs.generate", "cogs.jobs", "cogs.quota", "cogs.settings", "cogs.approvals")
+COGS = ("cogs.generate", "cogs.jobs", "cogs.films", "cogs.clips", "cogs.quota", "cogs.settings", "cogs.approvals")
 KEEPALIVE_SECONDS = 60.0
 RATELIMIT_SECONDS_MAX = 60.0
 
@@ -42,6 +44,8 @@ class Services:
     quota: QuotaDesk
     choices: GuildDesk
     approvals: Approvals
+    films: Films
+    clips: ClipDesk
     whispers: Whispers
 
 

@@ -12,6 +12,7 @@ from cogs.asking import answering, is_manager, role_ids
 
 CONFIRMED = {
     Confirmed.GOES_ON: "Confirmed. The price is held, and never more is charged.",
+    Confirmed.CHANGES_FIRST: "Agreed. The files are changed first; then the price is held, and never more is charged.",
     Confirmed.NEEDS_APPROVAL: "Confirmed. This price needs approval here: the request was passed on.",
     Confirmed.PRICE_ROSE: "The price has changed meanwhile. Nothing is held: look at the new one and confirm again.",
     Confirmed.TOO_LATE: "This clip no longer waits for a word. Ask for it again if you like.",
@@ -26,10 +27,17 @@ class ApprovalClicks(commands.Cog):
 
     @commands.Cog.listener()
     async def on_confirm_click(self, interaction: discord.Interaction, job_id: int) -> None:
+        await self._confirm(interaction, job_id, as_is=False)
+
+    @commands.Cog.listener()
+    async def on_as_is_click(self, interaction: discord.Interaction, job_id: int) -> None:
+        await self._confirm(interaction, job_id, as_is=True)
+
+    async def _confirm(self, interaction: discord.Interaction, job_id: int, *, as_is: bool) -> None:
         async with answering(interaction):
             await interaction.response.defer(ephemeral=True, thinking=True)
             answer = await self._approvals.confirm(
-                job_id=job_id, guild_id=interaction.guild_id, member_id=str(interaction.user.id)
+                job_id=job_id, guild_id=interaction.guild_id, member_id=str(interaction.user.id), as_is=as_is
             )
             await interaction.edit_original_response(content=CONFIRMED[answer])
 

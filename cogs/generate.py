@@ -1,6 +1,5 @@
 """`/generate`: a prompt and up to seventeen files become a job."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 import discord
@@ -10,20 +9,15 @@ from discord.ext import commands
 
 from bot.client import DailiesBot
 from bot.delivery.whispers import Whispers
-from bot.domain.jobs import ChannelTarget
 from bot.domain.prompts import PROMPT_CHARS_MAX
-from bot.domain.references import Reference
-from bot.domain.request_errors import BotPermissionsError
 from bot.domain.requests import SEED_MAX, Aspect, Camera, Request, Tier
 from bot.domain.slots import Frame, Kind, Place, Slot
 from bot.services.intake import Intake
-from cogs.asking import role_ids
+from cogs.placing import acknowledge, references_of
 
 AspectName = Literal["21:9", "16:9", "4:3", "1:1", "3:4", "9:16"]
 ResolutionName = Literal["480p", "720p", "1080p", "2k"]
 TierName = Literal["fast", "standard", "pro"]
-THREADED = frozenset({discord.ChannelType.text, discord.ChannelType.news})
-FILE_NAME_CHARS = 80
 
 
 class Generate(commands.Cog):
@@ -97,7 +91,7 @@ class Generate(commands.Cog):
         places |= {Slot(kind=k, number=n): one for k, files in slots.items() for n, one in enumerate(files, start=1)}
         request = Request(
             prompt=prompt,
-            references=_references(places),
+            references=references_of(places),
             duration_seconds=duration,
             aspect=Aspect(aspect) if aspect else None,
             resolution=resolution,
@@ -107,65 +101,15 @@ class Generate(commands.Cog):
             camera=Camera(camera) if camera else None,
         )
         self._intake.check(request)
-        check_permissions(interaction)
-        await self._accept(interaction, request)
-
-    async def _accept(self, interaction: discord.Interaction, request: Request) -> None:
-        """Acknowledge first; the reply becomes the job's card."""
-        answer = await interaction.response.defer(thinking=True)
-        self._whispers.keep(interaction.id, interaction)
+        asked = await acknowledge(interaction, self._whispers)
         await self._intake.accept(
-            job_id=interaction.id,
-            guild_id=interaction.guild_id,
-            member_id=str(interaction.user.id),
-            role_ids=role_ids(interaction.user),
-            target=_target(interaction, answer),
+            job_id=asked.job_id,
+            guild_id=asked.guild_id,
+            member_id=asked.member_id,
+            role_ids=asked.role_ids,
+            target=asked.target,
             request=request,
         )
-
-
-def check_permissions(interaction: discord.Interaction) -> None:
-    """What a card and a clip need; the payload says what the bot may do here. Raises BotPermissionsError."""
-    may = interaction.app_permissions
-    in_thread = isinstance(interaction.channel, discord.Thread)
-    needed = {
-        "see messages": may.view_channel,
-        "send messages": may.send_messages_in_threads if in_thread else may.send_messages,
-        "attach files": may.attach_files,
-        "embed links": may.embed_links,
-    }
-    missing = [words for words, allowed in needed.items() if not allowed]
-    if missing:
-        raise BotPermissionsError(missing=" or ".join(missing))
-
-
-def _target(
-    interaction: discord.Interaction, answer: discord.InteractionCallbackResponse[discord.Client] | None
-) -> ChannelTarget:
-    if answer is None or answer.message_id is None or interaction.channel_id is None:
-        raise TypeError("Discord acknowledged the command without naming its message")
-    may_open = interaction.app_permissions.create_public_threads
-    return ChannelTarget(
-        channel_id=interaction.channel_id,
-        status_message_id=answer.message_id,
-        opens_thread=may_open and interaction.channel is not None and interaction.channel.type in THREADED,
-        parent_id=interaction.channel.parent_id if isinstance(interaction.channel, discord.Thread) else None,
-        by_manager=interaction.permissions.manage_guild,
-    )
-
-
-def _references(places: Mapping[Place, discord.Attachment | None]) -> tuple[Reference, ...]:
-    return tuple(
-        Reference(place=place, name=_clean_name(one.filename), source=one.url, declared_bytes=one.size)
-        for place, one in places.items()
-        if one is not None
-    )
-
-
-def _clean_name(name: str) -> str:
-    """A file name is the sender's text: one line, no control characters, not endless."""
-    visible = "".join(character for character in name if character.isprintable())
-    return visible[:FILE_NAME_CHARS] or "file"
 
 
 async def setup(bot: DailiesBot) -> None:

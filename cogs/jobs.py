@@ -1,15 +1,19 @@
 """`/jobs` and `/cancel`: what became of mine, and stopping one."""
 
 import re
+from collections.abc import Mapping, Sequence
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.client import DailiesBot, answer_error
+from bot.client import DailiesBot
 from bot.delivery import words
+from bot.delivery.tree import tree
+from bot.domain.jobs import Job
 from bot.domain.request_errors import JobUnknownError
 from bot.services.desk import CancelAnswer, JobDesk
+from cogs.asking import answering
 
 ANSWERS = {
     CancelAnswer.CANCELLED: "Cancelled. Nothing was charged.",
@@ -34,7 +38,8 @@ class Jobs(commands.Cog):
     async def jobs(self, interaction: discord.Interaction) -> None:
         await interaction.response.defer(ephemeral=True)
         mine = await self._desk.mine(guild_id=interaction.guild_id, member_id=str(interaction.user.id))
-        text = words.fitting([words.line(job) for job in mine]) or "You have made no clips here yet. Try `/generate`."
+        listed = _listed(mine, await self._desk.families(mine))
+        text = words.fitting(listed) or "You have made no clips here yet. Try `/generate`."
         await interaction.edit_original_response(content=text)
 
     @app_commands.command(description="Stop one of your clips.")
@@ -52,10 +57,8 @@ class Jobs(commands.Cog):
 
     @commands.Cog.listener()
     async def on_cancel_click(self, interaction: discord.Interaction, job_id: int) -> None:
-        try:
+        async with answering(interaction):
             await self._cancel(interaction, job_id)
-        except Exception as error:  # noqa: BLE001 -- a click has no handler of the library's own; this answers them all
-            await answer_error(interaction, error)
 
     async def _cancel(self, interaction: discord.Interaction, job_id: int) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -63,6 +66,19 @@ class Jobs(commands.Cog):
             job_id=job_id, guild_id=interaction.guild_id, member_id=str(interaction.user.id)
         )
         await interaction.edit_original_response(content=ANSWERS[answer])
+
+
+def _listed(jobs: Sequence[Job], families: Mapping[int, Sequence[Job]]) -> list[str]:
+    """A line for each job, and a chain's tree once, under its newest clip here."""
+    lines: list[str] = []
+    shown: set[int] = set()
+    for job in jobs:
+        family = families.get(job.id, ())
+        if job.id not in shown:
+            lines.append(words.line(job))
+            lines += [tree(family, job.id)] if family else []
+        shown |= {one.id for one in family}
+    return lines
 
 
 async def setup(bot: DailiesBot) -> None:

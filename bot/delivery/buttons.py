@@ -1,6 +1,7 @@
 """Buttons that survive a restart: all they know stands in their custom_id, `dailies:<action>:<job id>`."""
 
 import re
+from enum import StrEnum
 from typing import Self
 
 import discord
@@ -44,6 +45,65 @@ class ConfirmButton(DynamicItem[Button[View]], template=r"dailies:confirm:(?P<jo
         interaction.client.dispatch("confirm_click", interaction, self.job_id)
 
 
+class AsIsButton(DynamicItem[Button[View]], template=r"dailies:asis:(?P<job>\d{15,20})"):
+    """Agrees to the price but to no change that is not needed: dispatched as `as_is_click`."""
+
+    def __init__(self, job_id: int) -> None:
+        style = discord.ButtonStyle.secondary
+        super().__init__(Button(label="Send small ones as they are", style=style, custom_id=f"dailies:asis:{job_id}"))
+        self.job_id = job_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction, _item: Item[View], match: re.Match[str], /
+    ) -> Self:
+        return cls(int(match["job"]))
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        interaction.client.dispatch("as_is_click", interaction, self.job_id)
+
+
+class ClipAct(StrEnum):
+    """What can be done with a clip, or before it is made."""
+
+    EXTEND = "extend"
+    CHANGE = "change"
+    FRAME = "frame"
+    SHEET = "sheet"
+    ORIGINAL = "original"
+    PREVIEW = "preview"
+
+
+LABELS = {
+    ClipAct.EXTEND: "Extend",
+    ClipAct.CHANGE: "Change",
+    ClipAct.FRAME: "Last frame",
+    ClipAct.SHEET: "Contact sheet",
+    ClipAct.ORIGINAL: "Get original",
+    ClipAct.PREVIEW: "Preview",
+}
+_ACTS = "|".join(ClipAct)
+
+
+class ClipButton(DynamicItem[Button[View]], template=rf"dailies:(?P<act>{_ACTS}):(?P<job>\d{{15,20}})"):
+    """Does something with the clip it names: dispatched as `clip_click`."""
+
+    def __init__(self, act: ClipAct, job_id: int) -> None:
+        style = discord.ButtonStyle.primary if act is ClipAct.EXTEND else discord.ButtonStyle.secondary
+        super().__init__(Button(label=LABELS[act], style=style, custom_id=f"dailies:{act}:{job_id}"))
+        self.act = act
+        self.job_id = job_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction, _item: Item[View], match: re.Match[str], /
+    ) -> Self:
+        return cls(ClipAct(match["act"]), int(match["job"]))
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        interaction.client.dispatch("clip_click", interaction, self.act, self.job_id)
+
+
 class ApprovalButton(DynamicItem[Button[View]], template=r"dailies:(?P<answer>approve|deny):(?P<job>\d{15,20})"):
     """Approves or denies the job it names: dispatched as `approval_click`."""
 
@@ -64,5 +124,5 @@ class ApprovalButton(DynamicItem[Button[View]], template=r"dailies:(?P<answer>ap
         interaction.client.dispatch("approval_click", interaction, self.job_id, self.is_approved)
 
 
-BUTTONS = (CancelButton, ConfirmButton, ApprovalButton)
+BUTTONS = (CancelButton, ConfirmButton, AsIsButton, ClipButton, ApprovalButton)
 """What the client listens for."""

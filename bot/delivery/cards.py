@@ -1,10 +1,14 @@
 """A job as a card: one embed that is edited along the way, with its buttons."""
 
+from collections.abc import Sequence
+
 import discord
 
 from bot.delivery import words
-from bot.delivery.buttons import CancelButton, ConfirmButton
-from bot.domain.jobs import Job, JobState
+from bot.delivery.buttons import AsIsButton, CancelButton, ClipAct, ClipButton, ConfirmButton
+from bot.delivery.tree import total, tree
+from bot.domain.chains import path_in
+from bot.domain.jobs import Fitting, Job, JobState, Work
 
 PROMPT_CHARS = 1200
 NAME_CHARS = 22
@@ -21,10 +25,15 @@ COLOURS = {
     JobState.APPROVING: 0xE6A23C,
 }
 UNDER_WAY = 0x5865F2
+PREVIEWABLE = frozenset({JobState.CONFIRMING, JobState.APPROVING, JobState.QUEUED})
+PREVIEWER = "animatic"
 
 
-def card(job: Job, *, ahead: int | None = None) -> discord.Embed:
-    """Stage, prompt, slots with their names, options, price, notes; an error where there is one."""
+def card(job: Job, *, ahead: int | None = None, family: Sequence[Job] = (), strip: str | None = None) -> discord.Embed:
+    """Stage, prompt, slots with their names, options, price, notes; an error where there is one.
+
+    `family` is every clip of its chain, `strip` the name of the attached picture of its references.
+    """
     embed = discord.Embed(
         title=words.stage(job, ahead=ahead),
         description=_prompt(job),
@@ -35,9 +44,18 @@ def card(job: Job, *, ahead: int | None = None) -> discord.Embed:
     if job.plan is not None:
         embed.add_field(name="Clip", value=words.options(job.plan), inline=False)
         embed.add_field(name="Price", value=words.price(job), inline=False)
+        if job.plan.changes and job.state is JobState.CONFIRMING:
+            sentences = tuple(change.sentence for change in job.plan.changes)
+            embed.add_field(name="What will be done", value=_bullets(sentences), inline=False)
         if job.plan.notes:
             embed.add_field(name="Notes", value=_bullets(job.plan.notes), inline=False)
         embed.set_footer(text=f"{job.plan.provider} · job {job.id}")
+    if job.work is Work.FILM:
+        embed.add_field(name="Joined", value=total(path_in(family, job.parent_id or 0)), inline=False)
+    elif len(family) > 1:
+        embed.add_field(name="Chain", value=_cut(tree(family, job.id)), inline=False)
+    if strip is not None:
+        embed.set_image(url=f"attachment://{strip}")
     if job.error_text and job.state is not JobState.REFUSED:  # why is for the requester's eyes alone
         embed.add_field(name="What happened", value=_cut(words.plain(job.error_text)), inline=False)
     if job.message_id is not None and job.channel_id is not None:
@@ -49,8 +67,28 @@ def buttons(job: Job) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
     if job.state is JobState.CONFIRMING:
         view.add_item(ConfirmButton(job.id))
+        if job.plan and any(not change.is_needed for change in job.plan.changes):
+            view.add_item(AsIsButton(job.id))
+    if job.work is Work.CLIP and job.state in PREVIEWABLE and job.plan and job.plan.provider != PREVIEWER:
+        view.add_item(ClipButton(ClipAct.PREVIEW, job.id))
     if job.state in CANCELLABLE and not job.cancel_asked:
         view.add_item(CancelButton(job.id, may_cost=job.state is JobState.RUNNING and bool(job.quote_micros)))
+    return view
+
+
+def clip_buttons(job: Job) -> discord.ui.View:
+    """What stands under a clip, a film or a preview; each is checked again when it is clicked."""
+    acts = {
+        Work.CLIP: [ClipAct.EXTEND, ClipAct.CHANGE, ClipAct.FRAME, ClipAct.SHEET],
+        Work.FILM: [ClipAct.FRAME, ClipAct.SHEET],
+        Work.PREVIEW: [ClipAct.SHEET],
+    }[job.work]
+    # Without its last frame nothing continues it.
+    kept = [act for act in acts if job.last_frame or act not in {ClipAct.EXTEND, ClipAct.FRAME}]
+    original = [ClipAct.ORIGINAL] if job.fitting is Fitting.ENCODE else []
+    view = discord.ui.View(timeout=None)
+    for act in (*kept, *original):
+        view.add_item(ClipButton(act, job.id))
     return view
 
 
@@ -58,10 +96,16 @@ def jump_link(job: Job) -> str:
     return f"https://discord.com/channels/{job.guild_id or '@me'}/{job.channel_id}/{job.message_id}"
 
 
-def clip_content(job: Job) -> str:
-    """The message under which the clip stands: the requester, then the facts in small type."""
-    facts = words.options(job.plan) if job.plan else ""
-    return f"<@{job.member_id}> your clip is ready.\n-# {facts}"
+def clip_content(job: Job, *, chain: Sequence[Job] = ()) -> str:
+    """The message under which the clip stands: the requester, then the facts in small type; `chain` is a film's."""
+    said = {
+        Work.CLIP: "your clip is ready.",
+        Work.FILM: "your film is ready.",
+        Work.PREVIEW: "the preview: a storyboard made here, free of charge. The clip itself is not made yet.",
+    }[job.work]
+    made = words.options(job.plan) if job.plan else total(chain) if chain else ""
+    facts = [made, words.fitted(job)]
+    return "\n".join([f"<@{job.member_id}> {said}", *(f"-# {fact}" for fact in facts if fact)])
 
 
 def _prompt(job: Job) -> str:

@@ -1,22 +1,25 @@
 """Telling Discord: the card, the clip, the notice; each with its own nonce, so that no repeat shows twice."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import discord
 import structlog
 
-from bot.delivery.cards import buttons, card, clip_content
+from bot.delivery.cards import buttons, card, clip_buttons, clip_content
+from bot.delivery.upload_limits import UploadLimits
 from bot.delivery.whispers import Whispers
 from bot.delivery.words import unformatted
 from bot.domain.errors import ClipTooLargeError, UndeliverableError
-from bot.domain.jobs import ChannelTarget, Job, JobState, TargetKind
+from bot.domain.jobs import ChannelTarget, Job, JobState, TargetKind, Work
 from bot.domain.references import MEGABYTE
 from bot.ports.books import Views
-from bot.ports.outside import Clip, Posted, TryLaterError
+from bot.ports.outside import Posted, TryLaterError
 
 ALT_TEXT_CHARS = 1024
 TOO_LARGE = 40005
@@ -33,11 +36,8 @@ FRESH_MS = 5_000
 HISTORY_MAX = 1000
 UNAUTHORIZED = 401
 NOTICE_STEPS = {"clip": "note", "chan": "notc", "dm": "notd"}
-MEBIBYTE = 1024 * 1024
-LIMITS_BY_TIER = {0: 10 * MEBIBYTE, 1: 10 * MEBIBYTE, 2: 50 * MEBIBYTE, 3: 100 * MEBIBYTE}
-"""What a server takes per file, by boost tier; Discord's own 413 has the last word (docs.discord.com, reference)."""
-FORM_BYTES = 64 * 1024
-"""Room for the rest of the upload's form."""
+NO_BOOSTS = 0
+STRIP_NAME = "references.jpg"
 
 log = structlog.get_logger(__name__)
 
@@ -56,22 +56,36 @@ class DiscordDelivery:
 
     serves = frozenset({TargetKind.CHANNEL})
 
-    def __init__(self, *, client: discord.Client, views: Views, whispers: Whispers, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        *,
+        client: discord.Client,
+        views: Views,
+        whispers: Whispers,
+        strip_path: Callable[[int], Path | None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        """`strip_path` finds the picture of a job's references."""
         self._client = client
         self._views = views
         self._whispers = whispers
         self._now_ms = now_ms
+        self._strip_path = strip_path
         self._tiers: dict[int, int] = {}
+        self._limits = UploadLimits()
 
     async def show(self, *, job: Job) -> int | None:
         """Edit the card and open the thread. A card that was deleted is not drawn again."""
         target = _channel_target(job)
         ahead = await self._views.ahead_of(job) if job.state is JobState.QUEUED else None
+        family = await self._family_of(job)
+        strip = self._strip_path(job.id)
         with _told(job), translated():
             try:
                 await self._card_message(job, target).edit(
                     content=None,
-                    embed=card(job, ahead=ahead),
+                    embed=card(job, ahead=ahead, family=family, strip=STRIP_NAME if strip else None),
+                    attachments=[discord.File(strip, filename=STRIP_NAME)] if strip else [],
                     view=buttons(job),
                     allowed_mentions=discord.AllowedMentions.none(),
                 )
@@ -81,9 +95,17 @@ class DiscordDelivery:
             unsure = job.plan is None or job.state is JobState.CONFIRMING
             return job.thread_id if unsure else await self._thread_id(job, target)
 
-    async def post(self, *, job: Job, clip: Clip) -> Posted:
+    async def _family_of(self, job: Job) -> list[Job]:
+        if job.work is Work.PREVIEW:
+            return []
+        return await self._views.family_of(job.id if job.work is Work.CLIP else job.parent_id or 0)
+
+    async def room(self, *, job: Job) -> int | None:
+        with translated():
+            return self._limits.room(await self._tier(job.guild_id))
+
+    async def post(self, *, job: Job, clip: Path) -> Posted:
         """Thread, then channel, then DM; the next only after a definite refusal of the one before."""
-        await self._check_size(job, clip)
         refusal = "no place was left"
         for find_place in self._ladder(job):
             try:
@@ -91,13 +113,13 @@ class DiscordDelivery:
                     return await self._post_at(job, clip, await find_place())
             except discord.HTTPException as fault:
                 if fault.status == 413 or fault.code == TOO_LARGE:  # noqa: PLR2004 -- HTTP's own number
-                    raise _too_large(job, clip, await self._upload_limit(job.guild_id)) from fault
+                    raise await self._too_large(job, clip) from fault
                 refusal = fault.text or str(fault)
                 if fault.code not in NO_PLACE:
                     break
         raise UndeliverableError(reason=refusal, job=str(job.id))
 
-    async def _post_at(self, job: Job, clip: Clip, place: Place) -> Posted:
+    async def _post_at(self, job: Job, clip: Path, place: Place) -> Posted:
         try:
             message = await self._post_once(job, clip, place)
         except discord.HTTPException as fault:
@@ -142,7 +164,7 @@ class DiscordDelivery:
             except (discord.NotFound, discord.Forbidden):
                 log.warning("nobody could be told", **job.log_fields())
 
-    async def _post_once(self, job: Job, clip: Clip, place: Place) -> discord.Message:
+    async def _post_once(self, job: Job, clip: Path, place: Place) -> discord.Message:
         if job.tries or self._now_ms() - job.since_ms > FRESH_MS:
             earlier = await self._find_clip(job, place)
             if earlier is not None:
@@ -154,16 +176,18 @@ class DiscordDelivery:
                 raise
             return await self._send_clip(job, clip, place, alt_text=None)
 
-    async def _send_clip(self, job: Job, clip: Clip, place: Place, *, alt_text: str | None) -> discord.Message:
+    async def _send_clip(self, job: Job, clip: Path, place: Place, *, alt_text: str | None) -> discord.Message:
         target = _channel_target(job)
         same_channel = place.channel_id == target.channel_id and not target.opens_thread
         reply: dict[str, Any] = {}  # Any: the library's overloads have no place for "no reference"
         if same_channel:
             reply["reference"] = self._card_message(job, target).to_reference(fail_if_not_exists=False)
-        with clip.path.open("rb") as stream:
+        chain = await self._views.path_to(job.parent_id or 0) if job.work is Work.FILM else []
+        with clip.open("rb") as stream:
             return await place.channel.send(
-                clip_content(job),
+                clip_content(job, chain=chain),
                 file=discord.File(stream, filename=_file_name(job), description=alt_text),
+                view=clip_buttons(job),
                 nonce=f"{job.id}-{place.step}",
                 allowed_mentions=_only(job),
                 **reply,
@@ -214,23 +238,24 @@ class DiscordDelivery:
             return None
         return target.status_message_id
 
-    async def _check_size(self, job: Job, clip: Clip) -> None:
-        with translated():
-            limit = await self._upload_limit(job.guild_id)
-        if clip.size_bytes > limit - FORM_BYTES:
-            raise _too_large(job, clip, limit)
+    async def _too_large(self, job: Job, clip: Path) -> ClipTooLargeError:
+        size_bytes = (await asyncio.to_thread(clip.stat)).st_size
+        tier = await self._tier(job.guild_id)
+        self._limits.refuse(tier, size_bytes)
+        limit = self._limits.room(tier)
+        return ClipTooLargeError(megabytes=size_bytes / MEGABYTE, limit_megabytes=limit / MEGABYTE, job=str(job.id))
 
-    async def _upload_limit(self, guild_id: int | None) -> int:
-        """The boost tier is fetched once per server; a server that does not answer is taken for one without."""
+    async def _tier(self, guild_id: int | None) -> int:
+        """The boost tier, fetched once per server; a server that does not answer is taken for one without."""
         if guild_id is None:
-            return LIMITS_BY_TIER[0]
+            return NO_BOOSTS
         if guild_id not in self._tiers:
             try:
                 guild = await self._client.fetch_guild(guild_id, with_counts=False)
             except (discord.NotFound, discord.Forbidden):
-                return LIMITS_BY_TIER[0]
+                return NO_BOOSTS
             self._tiers[guild_id] = guild.premium_tier
-        return LIMITS_BY_TIER[self._tiers[guild_id]]
+        return self._tiers[guild_id]
 
     def _messageable(self, job: Job, channel_id: int) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(channel_id, guild_id=job.guild_id)
@@ -243,10 +268,6 @@ def _channel_target(job: Job) -> ChannelTarget:
     if not isinstance(job.target, ChannelTarget):
         raise TypeError(f"job {job.id} goes to a file, not to Discord")
     return job.target
-
-
-def _too_large(job: Job, clip: Clip, limit: int) -> ClipTooLargeError:
-    return ClipTooLargeError(megabytes=clip.size_bytes / MEGABYTE, limit_megabytes=limit / MEGABYTE, job=str(job.id))
 
 
 def _only(job: Job) -> discord.AllowedMentions:

@@ -1,9 +1,10 @@
 """Each job to the delivery that serves its target."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from bot.domain.jobs import Job, TargetKind
-from bot.ports.outside import Clip, Delivery, Posted
+from bot.ports.outside import Delivery, Posted
 
 
 class ByTarget:
@@ -19,7 +20,10 @@ class ByTarget:
     async def show(self, *, job: Job) -> int | None:
         return await self._by_kind[job.target.kind].show(job=job)
 
-    async def post(self, *, job: Job, clip: Clip) -> Posted:
+    async def room(self, *, job: Job) -> int | None:
+        return await self._by_kind[job.target.kind].room(job=job)
+
+    async def post(self, *, job: Job, clip: Path) -> Posted:
         return await self._by_kind[job.target.kind].post(job=job, clip=clip)
 
     async def notify(self, *, job: Job) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.domain.errors import UndeliverableError
 from bot.domain.jobs import FileTarget, Job, TargetKind
-from bot.ports.outside import Clip, Posted
+from bot.ports.outside import Posted
 
 
 class FileDelivery:
@@ -26,13 +26,17 @@ class FileDelivery:
     async def notify(self, *, job: Job) -> None:
         self._say(job)
 
-    async def post(self, *, job: Job, clip: Clip) -> Posted:
+    async def room(self, *, job: Job) -> int | None:
+        del job  # a file may be as large as it is
+        return None
+
+    async def post(self, *, job: Job, clip: Path) -> Posted:
         """Copy beside the place and rename over it: whoever looks sees the whole clip or none."""
         if not isinstance(job.target, FileTarget):
             raise TypeError(f"job {job.id} goes to Discord, not to a file")
         path = Path(job.target.path)
         try:
-            await asyncio.to_thread(_copy, clip.path, path)
+            await asyncio.to_thread(_copy, clip, path)
         except OSError as fault:
             raise UndeliverableError(reason=f"{path}: {fault.strerror}", job=str(job.id)) from fault
         return Posted(path=str(path))

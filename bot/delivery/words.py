@@ -2,8 +2,9 @@
 
 from discord.utils import escape_markdown, escape_mentions
 
-from bot.domain.jobs import Job, JobState
+from bot.domain.jobs import Fitting, Job, JobState, Work
 from bot.domain.quota import dollars
+from bot.domain.references import MEGABYTE
 from bot.domain.requests import Plan
 
 MESSAGE_CHARS = 2000
@@ -17,6 +18,7 @@ STAGES = {
     JobState.UNCERTAIN: "Waiting: the provider's answer was lost",
     JobState.RUNNING: "Being made",
     JobState.FETCHING: "Finished, fetching the clip",
+    JobState.FITTING: "Finished, preparing the file",
     JobState.POSTING: "Posting the clip",
     JobState.DELIVERED: "Delivered",
     JobState.REFUSED: "Refused",
@@ -26,11 +28,28 @@ STAGES = {
     JobState.UNDELIVERABLE: "Kept, not posted",
 }
 
+STAGES_OF_WORK: dict[Work, dict[JobState, str]] = {
+    Work.CLIP: {},
+    Work.PREVIEW: {
+        JobState.QUEUED: "The preview is in the queue",
+        JobState.RUNNING: "The preview is being drawn",
+        JobState.DELIVERED: "Preview",
+    },
+    Work.FILM: {
+        JobState.COLLECTING: "Looking for the clips",
+        JobState.FITTING: "Joining the clips",
+        JobState.POSTING: "Posting the film",
+        JobState.DELIVERED: "Film",
+    },
+}
+
 
 def stage(job: Job, *, ahead: int | None = None) -> str:
     """The true stage of a job; `ahead` is how many start before it."""
-    words = STAGES[job.state]
-    if job.state is JobState.QUEUED and ahead is not None:
+    words = STAGES_OF_WORK[job.work].get(job.state, STAGES[job.state])
+    if job.state is JobState.CONFIRMING and job.plan is not None and job.plan.changes:
+        return "May your files be changed like this?"
+    if job.state is JobState.QUEUED and job.work is Work.CLIP and ahead is not None:
         return f"{words}: next" if ahead == 0 else f"{words}: {ahead} before it"
     if job.state is JobState.RUNNING and job.progress:
         return f"{words}: {job.progress} %"
@@ -61,6 +80,14 @@ def price(job: Job) -> str:
             return "Free"
         case _:
             return f"{quoted} held, never more"
+
+
+def fitted(job: Job) -> str:
+    """What was done to the file, where it was more than a new wrapping."""
+    if job.fitting is not Fitting.ENCODE or not job.clip_bytes or not job.upload_bytes:
+        return ""
+    before, after = job.clip_bytes / MEGABYTE, job.upload_bytes / MEGABYTE
+    return f"Re-encoded so that it plays and fits here ({before:.1f} → {after:.1f} MB)."
 
 
 def line(job: Job) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from bot.domain.changes import frame_notes, offered
 from bot.domain.prompts import unmentioned
 from bot.domain.references import ReferenceRules, StoredReference, check_stored, slots_of
 from bot.domain.request_errors import OptionUnsupportedError, TooManyReferencesError
@@ -25,7 +26,8 @@ class TierRow:
 class Capabilities:
     """One provider's row. `options` names the optional request fields it has a place for.
 
-    Limits are per account. `submits_repeatably`: the same attempt handed over twice is one task. `source` says where
+    `first_frame_alone` False: a first frame without an end frame is sent, though nobody documents it. Limits are per
+    account. `submits_repeatably`: the same attempt handed over twice is one task. `source` says where
     the facts are written and when they were read.
     """
 
@@ -39,6 +41,7 @@ class Capabilities:
     options: frozenset[str] = frozenset()
     silent_with_audio: bool = True
     frames_with_references: bool = False
+    first_frame_alone: bool = True
     takes_links_only: bool = True
     submits_repeatably: bool = False
     mention_template: str = "{kind} {number}"
@@ -68,7 +71,8 @@ def make_plan(
 ) -> Plan:
     """Decide every option for one provider. Raises OptionUnsupportedError and the errors of `check_stored`."""
     _check_references(stored, capabilities)
-    warnings = check_stored(stored, capabilities.rules)
+    changes, after = offered(stored, capabilities.rules)
+    warnings = check_stored(after, capabilities.rules)
     tier = _tier(request, capabilities)
     row = capabilities.tiers[tier]
     _check_extras(request, capabilities)
@@ -86,7 +90,14 @@ def make_plan(
         seed=_seed(request, capabilities, draw_seed),
         watermark=bool(request.watermark),
         references=tuple(stored),
-        notes=(*defaulted, *_folded(request, capabilities), *_unmentioned(request), *warnings),
+        changes=changes,
+        notes=(
+            *defaulted,
+            *_folded(request, capabilities),
+            *_unmentioned(request),
+            *_of_frames(stored, capabilities),
+            *warnings,
+        ),
     )
 
 
@@ -199,6 +210,15 @@ def _with_words(request: Request, capabilities: Capabilities) -> str:
 def _folded(request: Request, capabilities: Capabilities) -> list[str]:
     words = _in_words(request, capabilities)
     return [f"Said in the prompt: {' '.join(words)}"] if words else []
+
+
+def _of_frames(stored: Sequence[StoredReference], capabilities: Capabilities) -> list[str]:
+    frames = {one.place for one in stored} & set(Frame)
+    alone = frames == {Frame.FIRST} and not capabilities.first_frame_alone
+    unsure = (
+        f"{capabilities.title} documents a first frame only beside an end frame; if it says no, nothing is charged."
+    )
+    return [*frame_notes(stored), *([unsure] if alone else [])]
 
 
 def _unmentioned(request: Request) -> list[str]:

@@ -13,9 +13,9 @@ class JobState(StrEnum):
     """Where a job stands; written before each act, and after it with what came of it."""
 
     COLLECTING = "COLLECTING"
-    """Written down; references are copied, checked, routed and priced."""
+    """Written down; references are copied, checked, routed and priced; what was agreed to is done to them."""
     CONFIRMING = "CONFIRMING"
-    """Priced; nothing is held until the requester agrees to the price."""
+    """Priced; nothing is held until the requester agrees to the price and to what must be done to the files."""
     APPROVING = "APPROVING"
     """Its money is held; it waits for the word of somebody who may approve."""
     QUEUED = "QUEUED"
@@ -28,8 +28,10 @@ class JobState(StrEnum):
     """The provider works on a task we know."""
     FETCHING = "FETCHING"
     """The provider has a clip; it is being copied to our disk and checked."""
+    FITTING = "FITTING"
+    """The clip is on our disk; its last frame is taken and it is brought under its target's size limit."""
     POSTING = "POSTING"
-    """The clip is on our disk; it is being handed over."""
+    """The clip is as it should be; it is being handed over."""
     DELIVERED = "DELIVERED"
     """Handed over and charged."""
     REFUSED = "REFUSED"
@@ -46,15 +48,16 @@ class JobState(StrEnum):
 
 _S = JobState
 MOVES: Mapping[JobState, frozenset[JobState]] = {
-    _S.COLLECTING: frozenset({_S.CONFIRMING, _S.APPROVING, _S.QUEUED, _S.REFUSED, _S.CANCELLED, _S.FAILED}),
-    _S.CONFIRMING: frozenset({_S.APPROVING, _S.QUEUED, _S.REFUSED, _S.CANCELLED}),
+    _S.COLLECTING: frozenset({_S.CONFIRMING, _S.APPROVING, _S.QUEUED, _S.FITTING, _S.REFUSED, _S.CANCELLED, _S.FAILED}),
+    _S.CONFIRMING: frozenset({_S.COLLECTING, _S.APPROVING, _S.QUEUED, _S.REFUSED, _S.CANCELLED}),
     _S.APPROVING: frozenset({_S.QUEUED, _S.CANCELLED}),
     _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.FAILED}),
     _S.SUBMITTING: frozenset({_S.RUNNING, _S.UNCERTAIN, _S.QUEUED, _S.FAILED}),
     _S.UNCERTAIN: frozenset({_S.ABANDONED}),
     _S.RUNNING: frozenset({_S.FETCHING, _S.FAILED, _S.CANCELLED, _S.ABANDONED}),
-    _S.FETCHING: frozenset({_S.POSTING, _S.FAILED}),
-    _S.POSTING: frozenset({_S.DELIVERED, _S.UNDELIVERABLE, _S.FETCHING}),
+    _S.FETCHING: frozenset({_S.FITTING, _S.FAILED}),
+    _S.FITTING: frozenset({_S.POSTING, _S.FETCHING, _S.FAILED, _S.UNDELIVERABLE}),
+    _S.POSTING: frozenset({_S.DELIVERED, _S.UNDELIVERABLE, _S.FITTING}),
     _S.DELIVERED: frozenset(),
     _S.REFUSED: frozenset(),
     _S.FAILED: frozenset(),
@@ -67,9 +70,28 @@ MOVES: Mapping[JobState, frozenset[JobState]] = {
 ENDS = frozenset(state for state, onward in MOVES.items() if not onward)
 OPEN = frozenset(MOVES) - ENDS
 HOLDING = OPEN - {_S.COLLECTING, _S.CONFIRMING}
-"""A job holds money exactly in the states between hold and end."""
+"""A clip's job holds money exactly in the states between hold and end."""
 AT_PROVIDER = frozenset({_S.SUBMITTING, _S.UNCERTAIN, _S.RUNNING})
 """States that take one of the account's concurrent places."""
+
+
+class Work(StrEnum):
+    """What a job makes. Only clips book anything in the ledger."""
+
+    CLIP = "clip"
+    PREVIEW = "preview"
+    """The storyboard of another job's request, made here for free."""
+    FILM = "film"
+    """The chain that leads to a clip, joined here for free."""
+
+
+class Fitting(StrEnum):
+    """What was done to a clip so that its target takes it."""
+
+    AS_IS = "as_is"
+    REMUX = "remux"
+    """The same streams in a new container, its index first."""
+    ENCODE = "encode"
 
 
 class TargetKind(StrEnum):
@@ -131,12 +153,18 @@ class Job:
     when it came into its state. `fence` counts saves: a save that knows an older one is refused. `tries` counts
     passing faults in this state. `thread_id` is the thread opened for it; that and `cancel_asked` are written beside
     a running step, so a save leaves them alone.
+
+    `parent_id` is the clip that this one continues, previews, or ends the film. `has_agreed`: the requester lets the
+    references be changed as the plan says. `last_frame` is the content hash of the clip's last frame. `upload_path` is
+    the file that fits the target, `clip_path` the original.
     """
 
     id: int
     guild_id: int | None
     member_id: str
     role_ids: tuple[int, ...] = ()
+    work: Work = Work.CLIP
+    parent_id: int | None = None
     target: Target
     request: Request
     state: JobState = JobState.COLLECTING
@@ -158,6 +186,11 @@ class Job:
     thread_id: int | None = None
     clip_path: str | None = None
     clip_bytes: int | None = None
+    has_agreed: bool = False
+    last_frame: str | None = None
+    upload_path: str | None = None
+    upload_bytes: int | None = None
+    fitting: Fitting | None = None
     channel_id: int | None = None
     message_id: int | None = None
     error_code: str | None = None
@@ -180,6 +213,10 @@ class Job:
     @property
     def is_open(self) -> bool:
         return self.state in OPEN
+
+    @property
+    def books_money(self) -> bool:
+        return self.work is Work.CLIP
 
     @property
     def title(self) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.domain.changes import Change
 from bot.domain.prompts import check_mentions, clean_prompt
 from bot.domain.references import Reference, StoredReference, slots_of
 from bot.domain.request_errors import EndFrameAloneError
@@ -99,7 +100,8 @@ class Plan:
     """What will be asked of one provider: every option decided, every reference copied.
 
     `prompt` keeps the canonical mentions (`@Image1`); the dialect renders them. `notes` are sentences for the card.
-    `sound` False means silent; `seed` is None only where the provider has none.
+    `sound` False means silent; `seed` is None only where the provider has none. `changes` are still to be made to the
+    references, once the requester agrees.
     """
 
     provider: str
@@ -113,6 +115,7 @@ class Plan:
     seed: int | None
     watermark: bool = False
     references: tuple[StoredReference, ...] = ()
+    changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
 
     def at(self, frame: Frame) -> StoredReference | None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from bot.domain.guilds import GuildSettings
-from bot.domain.jobs import Job, JobState, TargetKind
+from bot.domain.jobs import Job, JobState, TargetKind, Work
 from bot.domain.quota import Leg, Period, Unit
 from bot.domain.rules import Pool, Rule
 
@@ -94,6 +94,14 @@ class Jobs(Protocol):
         """When the account was last handed something, or about to be."""
         ...
 
+    def open_of(self, *, guild_id: int | None, member_id: str, work: Work) -> list[int]:
+        """The ids of a member's open jobs of a kind."""
+        ...
+
+    def path_to(self, job_id: int) -> list[Job]:
+        """The chain that leads to a clip, the first clip first."""
+        ...
+
     def queued(self, provider: str, *, limit: int) -> list[int]:
         """The ids of the queued jobs of a provider, the oldest first."""
         ...
@@ -169,6 +177,10 @@ class Rules(Protocol):
         ...
 
     def settings(self, guild_id: int) -> GuildSettings: ...
+
+    def longest_retention_days(self) -> int:
+        """Of all servers that ever had a job; a server that decided nothing counts with the default."""
+        ...
 
     def put_setting(self, guild_id: int, name: str, value: object, *, by: By) -> None:
         """Set one field of the server's settings."""
@@ -331,6 +343,18 @@ class Views(Protocol):
 
     async def jobs_of(self, *, guild_id: int | None, member_id: str, limit: int) -> list[Job]:
         """The open ones, then the others; the newest first."""
+        ...
+
+    async def path_to(self, job_id: int) -> list[Job]:
+        """The chain that leads to a clip, the first clip first."""
+        ...
+
+    async def family_of(self, job_id: int) -> list[Job]:
+        """Every clip that hangs together with this one, the oldest first."""
+        ...
+
+    async def clips_here(self, *, guild_id: int | None, channel_id: int, limit: int) -> list[Job]:
+        """Delivered clips with a last frame that stand in a channel or were asked for there, the newest first."""
         ...
 
     async def ahead_of(self, job: Job) -> int:

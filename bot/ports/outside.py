@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.domain.capabilities import Capabilities
-from bot.domain.jobs import Job, Question, TargetKind
+from bot.domain.changes import Change
+from bot.domain.jobs import Fitting, Job, Question, TargetKind
 from bot.domain.quota import Leg
 from bot.domain.references import Reference, StoredReference
 from bot.domain.requests import Plan
@@ -37,6 +38,10 @@ class Media(Protocol):
 
     def stored_path(self, *, sha256: str) -> Path: ...
 
+    def clip_path(self, *, job_id: int) -> Path | None:
+        """The original of a kept clip; None once its time was over."""
+        ...
+
     async def keep_clip(self, *, job_id: int, source: str, trusted_host: str | None) -> Clip:
         """Fetch a result (a link, or an absolute path of a clip made here) to disk and check that it plays.
 
@@ -44,6 +49,82 @@ class Media(Protocol):
         Doing it again for a kept clip answers from disk. Raises ClipUnusableError; ClipUnreachableError to try again.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A clip as its target takes it."""
+
+    path: Path
+    size_bytes: int
+    how: Fitting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """One clip of a film; `last_frame` is its content hash, where it is known."""
+
+    clip: Path
+    last_frame: str | None
+
+
+class Studio(Protocol):
+    """Work on the pictures themselves, of files that are on our disk already; each in a child process.
+
+    All raise StudioRefusalError for what cannot be done to this file, StudioBusyError for what may work later.
+    """
+
+    async def last_frame(self, *, clip: Path) -> str:
+        """Keep the exact last frame as a reference; its content hash."""
+        ...
+
+    async def mend(self, *, stored: StoredReference, change: Change) -> StoredReference:
+        """Keep a changed copy of a reference."""
+        ...
+
+    async def fit(self, *, job_id: int, clip: Path, bytes_max: int) -> Fitted:
+        """The clip playable everywhere and no larger than allowed; itself where it is that already."""
+        ...
+
+    async def film(self, *, job_id: int, takes: Sequence[Take]) -> Clip:
+        """The clips joined, kept as the job's own clip; doing it again answers from disk."""
+        ...
+
+    async def contact_sheet(self, *, job_id: int, clip: Path) -> Path:
+        """One picture of the whole clip."""
+        ...
+
+    async def strip(self, *, job_id: int, references: Sequence[StoredReference]) -> Path:
+        """One picture of all references, each with its slot's name."""
+        ...
+
+    async def split(self, *, job_id: int, clip: Path, bytes_max: int) -> list[Path]:
+        """The file cut into pieces that a message takes; put together they are the file again."""
+        ...
+
+
+class Attic(Protocol):
+    """What lies on our disk, and throwing it away."""
+
+    async def jobs(self) -> list[int]:
+        """The jobs of which any file is kept."""
+        ...
+
+    async def remove_jobs(self, job_ids: Sequence[int]) -> int:
+        """Clips, uploads and pictures of these jobs; how many files went."""
+        ...
+
+    async def remove_references(self, *, before_ms: int) -> int:
+        """References that nobody used since then; how many files went."""
+        ...
+
+
+class StudioRefusalError(Exception):
+    """It cannot be done to this file; the text is a clause such as `is cut off`."""
+
+
+class StudioBusyError(Exception):
+    """The work broke down or took too long: this machine may be short of time or memory just now."""
 
 
 class ClipUnusableError(Exception):
@@ -177,8 +258,15 @@ class Delivery(Protocol):
         """Bring the job's card up to date; returns the thread's id once one was opened. Raises TryLaterError."""
         ...
 
-    async def post(self, *, job: Job, clip: Clip) -> Posted:
-        """Hand the clip over; doing it again returns the first one. Raises DeliveryError, TryLaterError."""
+    async def room(self, *, job: Job) -> int | None:
+        """How many bytes its target takes, by all that is known; None for no limit. Raises TryLaterError."""
+        ...
+
+    async def post(self, *, job: Job, clip: Path) -> Posted:
+        """Hand the clip over; doing it again returns the first one.
+
+        Raises ClipTooLargeError, after which `room` is smaller; DeliveryError; TryLaterError.
+        """
         ...
 
     async def notify(self, *, job: Job) -> None:

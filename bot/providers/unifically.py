@@ -38,6 +38,7 @@ CAPABILITIES = Capabilities(
     options=frozenset({"seed"}),
     silent_with_audio=False,  # one key holds the sounds or `false`
     frames_with_references=False,
+    first_frame_alone=False,  # inferred: only the pair is documented
     takes_links_only=True,
     mention_template="@{kind}{number}",
     max_concurrent=3,

@@ -44,7 +44,7 @@ class Admission:
         self._check_bounds(tx, job, choices, plan)
         price = self._router.quote(plan)
         legs = self.legs(tx, job, choices, plan, price)
-        if not confirmed and is_above(price, choices.confirm_above_micros):
+        if not confirmed and (plan.changes or is_above(price, choices.confirm_above_micros)):
             tx.ledger.check(legs=legs)
             return _wait(tx, job, JobState.CONFIRMING, now_ms, CONFIRM_HOURS, plan=plan, quote_micros=price)
         tx.ledger.hold(job_id=job.id, legs=legs, actor=job.member_id, now_ms=now_ms)

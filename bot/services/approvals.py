@@ -7,7 +7,9 @@ from enum import StrEnum
 from bot.domain.errors import ApprovalDeniedError, BotError, QuotaError, RequestError, WaitExpiredError
 from bot.domain.jobs import ChannelTarget, Job, JobState, Question
 from bot.domain.quota import dollars
+from bot.domain.references import check_stored
 from bot.domain.request_errors import JobUnknownError, NotAllowedError
+from bot.domain.requests import Plan
 from bot.ports.books import Books, By, Telling, Transaction
 from bot.services.admission import APPROVE_HOURS, CONFIRM_HOURS, HOUR_MS, Admission
 from bot.services.bell import Bell
@@ -25,6 +27,8 @@ class Confirmed(StrEnum):
     """What agreeing to a price comes to."""
 
     GOES_ON = "goes on"
+    CHANGES_FIRST = "changes first"
+    """The files are changed as agreed, then the price is held."""
     NEEDS_APPROVAL = "needs approval"
     PRICE_ROSE = "price rose"
     """Nothing is held: the new price stands on the card and needs a word of its own."""
@@ -62,9 +66,14 @@ class Approvals:
         self._bell = bell
         self._now_ms = now_ms
 
-    async def confirm(self, *, job_id: int, guild_id: int | None, member_id: str) -> Confirmed:
-        """The requester agrees to the price shown. Raises JobUnknownError, or why the job is refused now."""
-        answer, refusal = await self._books.write(lambda tx: self._confirm(tx, job_id, guild_id, member_id))
+    async def confirm(self, *, job_id: int, guild_id: int | None, member_id: str, as_is: bool = False) -> Confirmed:
+        """The requester agrees to the price shown and to the changes; with `as_is` only to those that are needed.
+
+        Raises JobUnknownError, or why the job is refused now.
+        """
+        answer, refusal = await self._books.write(
+            lambda tx: self._confirm(tx, job_id, guild_id, member_id, as_is=as_is)
+        )
         self._bell.ring()
         if refusal is not None:
             raise refusal
@@ -81,24 +90,36 @@ class Approvals:
         await self._books.write(lambda tx: self._expire(tx, job.id))
 
     def _confirm(
-        self, tx: Transaction, job_id: int, guild_id: int | None, member_id: str
+        self, tx: Transaction, job_id: int, guild_id: int | None, member_id: str, *, as_is: bool
     ) -> tuple[Confirmed, BotError | None]:
         job = tx.jobs.get(job_id)
         if job is None or (job.guild_id, job.member_id) != (guild_id, member_id):
             raise JobUnknownError(job=str(job_id))
         if job.state is not JobState.CONFIRMING or job.plan is None or self._is_over(job):
             return Confirmed.TOO_LATE, None
-        price = self._router.quote(job.plan)
+        plan = self._as_is(job.plan) if as_is else job.plan
+        price = self._router.quote(plan)
         if price > (job.quote_micros or 0):
             tx.jobs.save(job.waiting(due_ms=job.due_ms, quote_micros=price))
             tx.outbox.put(job_id=job.id, telling=Telling.CARD, due_ms=self._now_ms())
             return Confirmed.PRICE_ROSE, None
+        if plan.changes:
+            move(tx, job, JobState.COLLECTING, now_ms=self._now_ms(), plan=plan, has_agreed=True)
+            return Confirmed.CHANGES_FIRST, None
         try:
-            taken = self._admission.take(tx, job, job.plan, confirmed=True)
+            taken = self._admission.take(tx, job, plan, confirmed=True)
         except (RequestError, QuotaError) as refusal:  # the ledger has undone its own part; the refusal is kept
             end(tx, job, JobState.REFUSED, refusal, now_ms=self._now_ms())
             return Confirmed.TOO_LATE, refusal
         return (Confirmed.GOES_ON if taken.state is JobState.QUEUED else Confirmed.NEEDS_APPROVAL), None
+
+    def _as_is(self, plan: Plan) -> Plan:
+        """Only what is needed is changed; of the rest the advice stays."""
+        needed = tuple(change for change in plan.changes if change.is_needed)
+        if needed:
+            return replace(plan, changes=needed)
+        advice = check_stored(plan.references, self._router.row(plan.provider).rules)
+        return replace(plan, changes=(), notes=(*plan.notes, *advice))
 
     def _decide(self, tx: Transaction, job_id: int, guild_id: int | None, vote: Vote) -> Settled:
         job = tx.jobs.get(job_id)

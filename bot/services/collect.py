@@ -1,21 +1,29 @@
-"""COLLECTING: copy the references, route, quote, hold."""
+"""COLLECTING: copy the references, route, quote, ask what must be asked, do what was agreed to, hold."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import structlog
+
+from bot.domain.changes import Change
 from bot.domain.errors import BotError, ProviderError, QuotaError, RequestError
-from bot.domain.jobs import Job, JobState
-from bot.domain.references import MEGABYTE, StoredReference
-from bot.domain.request_errors import CopiesFullError
+from bot.domain.film_errors import ReferenceMustChangeError
+from bot.domain.jobs import ChannelTarget, Job, JobState, Work
+from bot.domain.references import MEGABYTE, ReferenceRules, StoredReference, check_stored
+from bot.domain.request_errors import CopiesFullError, ReferenceUnreadableError
+from bot.domain.requests import Plan
 from bot.ports.books import Books, Transaction
-from bot.ports.outside import Media
+from bot.ports.outside import Media, Studio, StudioBusyError, StudioRefusalError
 from bot.services.admission import Admission
-from bot.services.moves import end
+from bot.services.moves import end, move
 from bot.services.routing import Router
 from bot.services.sources import Sources
 
 MEMBER_BYTES_MAX = 1_000 * MEGABYTE
 """Two requests with every slot at its largest."""
 TOTAL_BYTES_MAX = 20_000 * MEGABYTE
+
+log = structlog.get_logger(__name__)
 
 
 class Collector:
@@ -28,6 +36,7 @@ class Collector:
         media: Media,
         router: Router,
         sources: Sources,
+        studio: Studio,
         admission: Admission,
         now_ms: Callable[[], int],
     ) -> None:
@@ -35,18 +44,68 @@ class Collector:
         self._media = media
         self._router = router
         self._sources = sources
+        self._studio = studio
         self._admission = admission
         self._now_ms = now_ms
 
     async def step(self, job: Job) -> None:
         try:
-            await self._books.write(lambda tx: self._admit(tx, job))
-            stored = await self._copies(job)
-            plan = await self._books.write(lambda tx: self._admission.plan(tx, job, stored))
-            self._sources.links(plan, self._router.row(plan.provider))
-            await self._books.write(lambda tx: self._admission.take(tx, job, plan, confirmed=False))
+            match job.work:
+                case Work.CLIP:
+                    await self._collect(job)
+                case Work.PREVIEW:
+                    await self._collect_preview(job)
+                case Work.FILM:
+                    await self._books.write(lambda tx: self._collect_film(tx, job))
         except (RequestError, QuotaError, ProviderError) as refusal:
             await self._refuse(job, refusal)
+
+    async def _collect(self, job: Job) -> None:
+        plan = await (self._mended(job.plan) if job.has_agreed and job.plan else self._planned(job))
+        self._sources.links(plan, self._router.row(plan.provider))
+        await self._draw_strip(job, plan)
+        # What was agreed to is a price as well: another one is asked for again.
+        agreed = job.has_agreed and self._router.quote(plan) <= (job.quote_micros or 0)
+        await self._books.write(lambda tx: self._admission.take(tx, job, plan, confirmed=agreed))
+
+    async def _planned(self, job: Job) -> Plan:
+        await self._books.write(lambda tx: self._admit(tx, job))
+        stored = await self._copies(job)
+        plan = await self._books.write(lambda tx: self._admission.plan(tx, job, stored))
+        return plan if isinstance(job.target, ChannelTarget) else unasked(plan, self._router.row(plan.provider).rules)
+
+    async def _mended(self, plan: Plan) -> Plan:
+        """The changes made that the requester agreed to."""
+        by_place = {change.place: change for change in plan.changes}
+        references = tuple([await self._mend(one, by_place.get(one.place)) for one in plan.references])
+        check_stored(references, self._router.row(plan.provider).rules)
+        done = tuple(change.sentence for change in plan.changes)
+        return replace(plan, references=references, changes=(), notes=(*plan.notes, *done))
+
+    async def _mend(self, one: StoredReference, change: Change | None) -> StoredReference:
+        if change is None:
+            return one
+        try:
+            return await self._studio.mend(stored=one, change=change)
+        except StudioRefusalError as refusal:
+            raise ReferenceUnreadableError(place=str(one.place), name=one.name, reason=str(refusal)) from refusal
+
+    async def _collect_preview(self, job: Job) -> None:
+        plan = self._router.plan(job.request, await self._copies(job))
+        await self._books.write(lambda tx: move(tx, job, JobState.QUEUED, now_ms=self._now_ms(), plan=plan))
+
+    def _collect_film(self, tx: Transaction, job: Job) -> None:
+        """Its clips were there a moment ago, when it was asked for."""
+        move(tx, job, JobState.FITTING, now_ms=self._now_ms())
+
+    async def _draw_strip(self, job: Job, plan: Plan) -> None:
+        """The card is as good without it."""
+        if not plan.references or not isinstance(job.target, ChannelTarget):
+            return
+        try:
+            await self._studio.strip(job_id=job.id, references=plan.references)
+        except (StudioRefusalError, StudioBusyError) as fault:
+            log.warning("no strip", reason=str(fault), **job.log_fields())
 
     async def _copies(self, job: Job) -> list[StoredReference]:
         return [await self._media.copy(reference=reference) for reference in job.request.references]
@@ -65,3 +124,12 @@ class Collector:
 def _check_room(whose: str, size: int, limit: int) -> None:
     if size > limit:
         raise CopiesFullError(whose=whose, megabytes=size / MEGABYTE, limit_megabytes=limit / MEGABYTE)
+
+
+def unasked(plan: Plan, rules: ReferenceRules) -> Plan:
+    """Nobody can be asked: what must change is refused, and what might is left with a warning."""
+    for change in plan.changes:
+        if change.is_needed:
+            raise ReferenceMustChangeError(change=change.sentence)
+    notes = (*plan.notes, *check_stored(plan.references, rules))
+    return replace(plan, changes=(), notes=tuple(dict.fromkeys(notes)))

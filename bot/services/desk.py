@@ -1,10 +1,10 @@
 """What members ask about their own jobs: the list, and to stop one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from bot.domain.errors import JobCancelledError
-from bot.domain.jobs import Job, JobState
+from bot.domain.jobs import Job, JobState, Work
 from bot.domain.request_errors import JobUnknownError
 from bot.ports.books import Books, Telling, Transaction, Views
 from bot.services.bell import Bell
@@ -34,6 +34,11 @@ class JobDesk:
 
     async def mine(self, *, guild_id: int | None, member_id: str) -> list[Job]:
         return await self._views.jobs_of(guild_id=guild_id, member_id=member_id, limit=LIST_MAX)
+
+    async def families(self, jobs: Sequence[Job]) -> dict[int, list[Job]]:
+        """The chain of every clip among these that has one."""
+        found = {job.id: await self._views.family_of(job.id) for job in jobs if job.work is Work.CLIP}
+        return {job_id: family for job_id, family in found.items() if len(family) > 1}
 
     async def cancel(self, *, job_id: int, guild_id: int | None, member_id: str) -> CancelAnswer:
         """Stop a job that was not submitted yet; ask the provider for one that was. Raises JobUnknownError."""

@@ -1,10 +1,12 @@
 """FETCHING and POSTING: the clip to our disk, then to the requester, and the charge with it."""
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 
-from bot.domain.errors import BotError, DeliveryError, ResultUnusableError, UndeliverableError
+from bot.domain.errors import BotError, ClipTooLargeError, DeliveryError, ResultUnusableError, UndeliverableError
 from bot.domain.jobs import Job, JobState
 from bot.domain.pacing import backoff_seconds
 from bot.ports.books import Books, Transaction
@@ -67,14 +69,15 @@ class Finisher:
 
     async def post(self, job: Job) -> None:
         """For POSTING."""
-        try:
-            clip = await self._media.keep_clip(job_id=job.id, source=job.clip_path or "", trusted_host=None)
-        except ClipUnusableError:
-            log.warning("the kept clip is gone, fetching it again", **job.log_fields())
-            await self._books.write(lambda tx: move(tx, job, JobState.FETCHING, now_ms=self._now_ms()))
+        clip = Path(job.upload_path or "")
+        if not await asyncio.to_thread(clip.is_file):
+            log.warning("the file to post is gone", **job.log_fields())
+            await self._books.write(lambda tx: move(tx, job, JobState.FITTING, now_ms=self._now_ms()))
             return
         try:
             posted = await self._delivery.post(job=job, clip=clip)
+        except ClipTooLargeError as refusal:
+            await self._fit_again(job, refusal)
         except TryLaterError as fault:
             log.warning("posting put off", reason=str(fault), **job.log_fields())
             if self._in_state_ms(job) > POST_SECONDS_MAX * 1000:
@@ -88,18 +91,35 @@ class Finisher:
             await self._books.write(lambda tx: self._delivered(tx, job, posted))
             log.info("clip delivered", **job.log_fields())
 
+    async def _fit_again(self, job: Job, refusal: ClipTooLargeError) -> None:
+        """The target just said that it takes less than was believed."""
+        try:
+            room = await self._delivery.room(job=job)
+        except TryLaterError as fault:
+            await self._put_off(job, fault.retry_after_seconds)
+            return
+        if room is None or room >= (job.upload_bytes or 0):
+            await self._end(job, JobState.UNDELIVERABLE, refusal)
+            return
+        log.info("the target takes less", room=room, **job.log_fields())
+        await self._books.write(lambda tx: move(tx, job, JobState.FITTING, now_ms=self._now_ms()))
+
     def _kept(self, tx: Transaction, job: Job, clip: Clip) -> None:
         changes = {"clip_path": str(clip.path), "clip_bytes": clip.size_bytes}
-        move(tx, job, JobState.POSTING, now_ms=self._now_ms(), **changes)
+        move(tx, job, JobState.FITTING, now_ms=self._now_ms(), **changes)
 
     def _delivered(self, tx: Transaction, job: Job, posted: Posted) -> None:
         now_ms = self._now_ms()
+        changes = {"channel_id": posted.channel_id, "message_id": posted.message_id}
+        move(tx, job, JobState.DELIVERED, now_ms=now_ms, cost_micros=self._charged(tx, job, now_ms), **changes)
+
+    def _charged(self, tx: Transaction, job: Job, now_ms: int) -> int:
+        if not job.books_money:
+            return 0
         provider = job.plan.provider if job.plan else None
-        charged = tx.ledger.charge(
+        return tx.ledger.charge(
             job_id=job.id, cost_micros=job.cost_micros, actor=ACTOR, now_ms=now_ms, provider=provider
         )
-        changes = {"channel_id": posted.channel_id, "message_id": posted.message_id, "cost_micros": charged}
-        move(tx, job, JobState.DELIVERED, now_ms=now_ms, **changes)
 
     async def _fetch_again(self, job: Job, account: Provider | None, reason: str) -> None:
         """Links run out: ask for a fresh one, some times over, before giving the job up."""

@@ -31,6 +31,7 @@ class Intake:
         role_ids: Sequence[int] = (),
         target: Target,
         request: Request,
+        parent_id: int | None = None,
     ) -> Job:
         """The job of this id: a doubled interaction is the same job."""
         self.check(request)
@@ -40,6 +41,7 @@ class Intake:
             guild_id=guild_id,
             member_id=member_id,
             role_ids=tuple(role_ids),
+            parent_id=parent_id,
             target=target,
             request=request,
             created_ms=now_ms,

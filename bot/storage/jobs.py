@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pydantic import TypeAdapter
 
-from bot.domain.jobs import HOLDING, Job, JobState, Target, TargetKind
+from bot.domain.jobs import HOLDING, Fitting, Job, JobState, Target, TargetKind, Work
 from bot.domain.requests import Plan, Request
 from bot.ports.books import Attempt, Outcome, StaleJobError
 
@@ -18,14 +18,16 @@ _ROLE_IDS: TypeAdapter[tuple[int, ...]] = TypeAdapter(tuple[int, ...])
 
 _ADD = """
 INSERT INTO job (
-    id, guild_id, member_id, role_ids, target_kind, target, request, state, is_open, created_ms, due_ms, since_ms,
-    fence, tries, attempts, plan, provider, quote_micros, cost_micros, account, task_id, submitted_ms, result,
-    progress, cancel_asked, thread_id, clip_path, clip_bytes, channel_id, message_id, error_code, error_text
+    id, guild_id, member_id, role_ids, work, parent_id, target_kind, target, request, state, is_open, created_ms,
+    due_ms, since_ms, fence, tries, attempts, plan, provider, quote_micros, cost_micros, account, task_id,
+    submitted_ms, result, progress, cancel_asked, thread_id, clip_path, clip_bytes, has_agreed, last_frame,
+    upload_path, upload_bytes, fitting, channel_id, message_id, error_code, error_text
 ) VALUES (
-    :id, :guild_id, :member_id, :role_ids, :target_kind, :target, :request, :state, :is_open, :created_ms, :due_ms,
-    :since_ms, :fence, :tries, :attempts, :plan, :provider, :quote_micros, :cost_micros, :account, :task_id,
-    :submitted_ms, :result, :progress, :cancel_asked, :thread_id, :clip_path, :clip_bytes, :channel_id, :message_id,
-    :error_code, :error_text
+    :id, :guild_id, :member_id, :role_ids, :work, :parent_id, :target_kind, :target, :request, :state, :is_open,
+    :created_ms, :due_ms, :since_ms, :fence, :tries, :attempts, :plan, :provider, :quote_micros, :cost_micros,
+    :account, :task_id, :submitted_ms, :result, :progress, :cancel_asked, :thread_id, :clip_path, :clip_bytes,
+    :has_agreed, :last_frame, :upload_path, :upload_bytes, :fitting, :channel_id, :message_id, :error_code,
+    :error_text
 ) ON CONFLICT (id) DO NOTHING
 """
 # A wish to cancel that came during the step must not wait for the appointment that the step makes.
@@ -37,8 +39,9 @@ UPDATE job SET
     since_ms = :since_ms, fence = fence + 1, tries = :tries, attempts = :attempts, plan = :plan, provider = :provider,
     quote_micros = :quote_micros, cost_micros = :cost_micros, account = :account, task_id = :task_id,
     submitted_ms = :submitted_ms, result = :result, progress = :progress, clip_path = :clip_path,
-    clip_bytes = :clip_bytes, channel_id = :channel_id, message_id = :message_id, error_code = :error_code,
-    error_text = :error_text
+    clip_bytes = :clip_bytes, has_agreed = :has_agreed, last_frame = :last_frame, upload_path = :upload_path,
+    upload_bytes = :upload_bytes, fitting = :fitting, channel_id = :channel_id, message_id = :message_id,
+    error_code = :error_code, error_text = :error_text
 WHERE id = :id AND fence = :fence
 RETURNING fence, due_ms, cancel_asked, thread_id
 """
@@ -47,6 +50,15 @@ SELECT * FROM job
 WHERE is_open = 1 AND due_ms <= ? AND state IN (SELECT value FROM json_each(?))
     AND target_kind IN (SELECT value FROM json_each(?))
 ORDER BY due_ms, id LIMIT ?
+"""
+# The root first; a cycle cannot come about, for a parent is older than its child.
+PATH_TO = """
+WITH RECURSIVE path (id) AS (
+    SELECT ?1
+    UNION
+    SELECT job.parent_id FROM path JOIN job ON job.id = path.id WHERE job.parent_id IS NOT NULL
+)
+SELECT job.* FROM path JOIN job ON job.id = path.id ORDER BY job.id
 """
 _NEXT_DUE = """
 SELECT due_ms FROM job
@@ -122,6 +134,16 @@ class SqliteJobs:
         row = self._connection.execute("SELECT MAX(intent_ms) FROM attempt WHERE account = ?", (account,)).fetchone()
         return None if row[0] is None else int(row[0])
 
+    def open_of(self, *, guild_id: int | None, member_id: str, work: Work) -> list[int]:
+        rows = self._connection.execute(
+            "SELECT id FROM job WHERE member_id = ? AND guild_id IS ? AND is_open = 1 AND work = ?",
+            (member_id, guild_id, work.value),
+        )
+        return [int(row[0]) for row in rows]
+
+    def path_to(self, job_id: int) -> list[Job]:
+        return [job_of(row) for row in self._connection.execute(PATH_TO, (job_id,))]
+
     def queued(self, provider: str, *, limit: int) -> list[int]:
         rows = self._connection.execute(
             "SELECT id FROM job WHERE state = 'QUEUED' AND provider = ? ORDER BY id LIMIT ?", (provider, limit)
@@ -177,7 +199,7 @@ class SqliteJobs:
         held = self._connection.execute(
             "SELECT EXISTS (SELECT 1 FROM reservation WHERE job_id = ? AND state = 'held')", (job.id,)
         ).fetchone()[0]
-        if bool(held) != (job.state in HOLDING):
+        if bool(held) != (job.books_money and job.state in HOLDING):
             raise UnbalancedJobError(f"job {job.id} is {job.state} and {'holds' if held else 'holds no'} money")
 
     def _note(self, job: Job, *, before: str | None) -> None:
@@ -195,7 +217,10 @@ def job_of(row: sqlite3.Row) -> Job:
         role_ids=_ROLE_IDS.validate_json(row["role_ids"]),
         target=_TARGET.validate_json(row["target"]),
         request=_REQUEST.validate_json(row["request"]),
+        work=Work(row["work"]),
         state=JobState(row["state"]),
+        has_agreed=bool(row["has_agreed"]),
+        fitting=None if row["fitting"] is None else Fitting(row["fitting"]),
         plan=None if plan is None else _PLAN.validate_json(plan),
         cancel_asked=bool(row["cancel_asked"]),
     )
@@ -221,6 +246,10 @@ _PLAIN = (
     "thread_id",
     "clip_path",
     "clip_bytes",
+    "parent_id",
+    "last_frame",
+    "upload_path",
+    "upload_bytes",
     "channel_id",
     "message_id",
     "error_code",
@@ -236,6 +265,9 @@ def _values(job: Job) -> dict[str, object]:
         "target_kind": job.target.kind.value,
         "target": _TARGET.dump_json(job.target).decode(),
         "request": _REQUEST.dump_json(job.request).decode(),
+        "work": job.work.value,
+        "has_agreed": int(job.has_agreed),
+        "fitting": job.fitting,
         "state": job.state.value,
         "is_open": int(job.is_open),
         "plan": None if job.plan is None else _PLAN.dump_json(job.plan).decode(),

@@ -63,6 +63,9 @@ class SqliteRules:
     def settings(self, guild_id: int) -> GuildSettings:
         return self._settings.of_guild(guild_id)
 
+    def longest_retention_days(self) -> int:
+        return self._settings.longest_retention_days()
+
     def put_setting(self, guild_id: int, name: str, value: object, *, by: By) -> None:
         self._settings.put(guild_id, name, value, by=by)
 

@@ -24,6 +24,14 @@ class Settings:
         known = _adapters()
         return GuildSettings(**{name: known[name].validate_json(value) for name, value in rows if name in known})
 
+    def longest_retention_days(self) -> int:
+        row = self._connection.execute(
+            "SELECT MAX(COALESCE(CAST(setting.value AS INTEGER), ?)) FROM (SELECT DISTINCT guild_id FROM job) AS guild "
+            "LEFT JOIN setting ON setting.guild_id = guild.guild_id AND setting.name = 'retention_days'",
+            (GuildSettings().retention_days,),
+        ).fetchone()
+        return GuildSettings().retention_days if row[0] is None else int(row[0])
+
     def put(self, guild_id: int, name: str, value: object, *, by: By) -> None:
         before, adapter = getattr(self.of_guild(guild_id), name), _adapters()[name]
         checked = adapter.validate_python(value, strict=True)

@@ -13,7 +13,7 @@ from bot.domain.quota import Leg, Owner, OwnerKind
 from bot.ports.books import Decision, HistoryLine, Spending, Standing
 from bot.storage import quota_views
 from bot.storage.balances import NO_GUILD, who
-from bot.storage.jobs import job_of
+from bot.storage.jobs import PATH_TO, job_of
 from bot.storage.journal import HOUSE
 from bot.storage.sqlite import (
     BUSY_SECONDS_MAX,
@@ -32,9 +32,28 @@ _AHEAD = """
 SELECT COUNT(*) FROM job
 WHERE state = 'QUEUED' AND provider = ? AND id < ?
 """
+_CLIPS_HERE = """
+SELECT * FROM job
+WHERE state = 'DELIVERED' AND guild_id IS ?1 AND work = 'clip' AND last_frame IS NOT NULL
+    AND ?2 IN (channel_id, target ->> 'channel_id')
+ORDER BY id DESC LIMIT ?3
+"""
+# From any clip up to the first one, and down again to every branch.
+_FAMILY = """
+WITH RECURSIVE path (id) AS (
+    SELECT ?1
+    UNION
+    SELECT job.parent_id FROM path JOIN job ON job.id = path.id WHERE job.parent_id IS NOT NULL
+), family (id) AS (
+    SELECT MIN(id) FROM path
+    UNION
+    SELECT job.id FROM family JOIN job ON job.parent_id = family.id AND job.work = 'clip'
+)
+SELECT job.* FROM family JOIN job ON job.id = family.id ORDER BY job.id
+"""
 _LISTING = """
 SELECT id, guild_id, member_id, state, provider, task_id, attempts, quote_micros, cost_micros, thread_id, channel_id,
-    message_id, error_code, created_ms
+    message_id, parent_id, error_code, created_ms
 FROM job ORDER BY id DESC LIMIT ?
 """
 _BALANCES = """
@@ -68,6 +87,15 @@ class SqliteViews:
     async def job(self, job_id: int) -> Job | None:
         jobs = await self._jobs("SELECT * FROM job WHERE id = ?", job_id)
         return jobs[0] if jobs else None
+
+    async def path_to(self, job_id: int) -> list[Job]:
+        return await self._jobs(PATH_TO, job_id)
+
+    async def family_of(self, job_id: int) -> list[Job]:
+        return await self._jobs(_FAMILY, job_id)
+
+    async def clips_here(self, *, guild_id: int | None, channel_id: int, limit: int) -> list[Job]:
+        return await self._jobs(_CLIPS_HERE, guild_id, channel_id, limit)
 
     async def jobs_of(self, *, guild_id: int | None, member_id: str, limit: int) -> list[Job]:
         return await self._jobs(
