@@ -24,7 +24,7 @@ AT_ONCE: list[tuple[str, Sequence[str], str]] = [
     ("a fox", ("--video", "/dev/zero"), "@Video1: /dev/zero cannot be read: it is not a plain file."),
     ("a fox", ("--audio", "pipe"), "@Audio1: pipe cannot be read: it is not a plain file."),
     ("a fox", ("--image", CAT) * 10, "10 image references were given; 9 is the most."),
-    ("a fox", ("--video", "giant.mp4"), "giant.mp4 has 51.0 MB; 50 MB is the most for video references."),
+    ("a fox", ("--video", "giant.mp4"), "giant.mp4 has 201.0 MB; 200 MB is the most for video references."),
     ("@Audio1", ("--audio", MOOD), "Audio references need at least one image or video"),
     ("a fox", ("--end-frame", CAT), "An end frame needs a first frame"),
     ("a fox", ("--duration", "16"), "Animatic cannot do a duration of 16 s; the nearest is 15 s."),
@@ -44,10 +44,14 @@ AT_ONCE: list[tuple[str, Sequence[str], str]] = [
 ]
 
 AFTER_A_LOOK: list[tuple[str, Sequence[str], str]] = [
-    ("@Image1", ("--image", "thin.png"), "thin.png is 299×400; each side must have at least 300 pixels."),
+    ("@Image1", ("--image", "thin.png"), "nobody can be asked here: @Image1 thin.png: enlarged from 299×400"),
     ("@Image1", ("--image", "song.png"), "song.png is MP3 audio, but this slot takes image"),
     ("@Video1", ("--video", "cut.mp4"), "@Video1: cut.mp4 is cut off"),
-    ("@Audio1", ("--image", CAT, "--audio", "long.mp3"), "audio references must last 2 to 15 s."),
+    (
+        "@Audio1",
+        ("--image", CAT, "--audio", "long.mp3"),
+        "@Audio1 long.mp3: cut to its first 15 s",
+    ),
 ]
 
 
@@ -56,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("refusals")
     os.mkfifo(made / "pipe")
     with (made / "giant.mp4").open("wb") as file:
-        file.truncate(51_000_000)
+        file.truncate(201_000_000)
     sound = Path(MOOD).read_bytes()
     Image.new("RGB", (299, 400)).save(made / "thin.png")
     (made / "song.png").write_bytes(sound)
@@ -109,7 +113,7 @@ def test_a_silent_clip_with_sound_to_follow_is_more_than_unifically_can_do(folde
     ("arguments", "code"),
     [
         (("a fox", "--tier", "ultra"), "option_unknown"),
-        (("@Image1", "--image", "thin.png"), "reference_shape"),
+        (("@Image1", "--image", "thin.png"), "reference_must_change"),
         (("a fox", "--duration", "soon"), "usage"),
         ((), "usage"),
     ],

@@ -84,6 +84,7 @@ def stored(place: Place, digest: str | None = None) -> StoredReference:
         width=0 if kind is Kind.AUDIO else 1280,
         height=0 if kind is Kind.AUDIO else 720,
         duration_ms=0 if kind is Kind.IMAGE else 3000,
+        codec="h264" if kind is Kind.VIDEO else "",
     )
     reference = Reference(place=place, name=name, source=f"https://cdn.example/{name}", declared_bytes=100)
     return StoredReference(reference=reference, sha256=digest or str(place), size_bytes=100, info=info)
@@ -359,6 +360,10 @@ class House:
 
     def stored_path(self, *, sha256: str) -> Path:
         return self.folder / sha256
+
+    def linked_path(self, *, name: str) -> Path | None:
+        path = self.stored_path(sha256=name.partition(".")[0])
+        return path if path.is_file() else None
 
     def keep(self, place: Place, path: Path) -> StoredReference:
         digest = sha256(path.read_bytes()).hexdigest()

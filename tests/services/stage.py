@@ -15,8 +15,11 @@ from bot.domain.references import Reference, ReferenceRules
 from bot.domain.requests import Plan, Request
 from bot.domain.rules import Caps
 from bot.media.library import Library
+from bot.media.shelf import Shelf
+from bot.media.studio import Studio
 from bot.ports.books import Transaction
-from bot.ports.outside import Admins, Clip, Pending, Posted, Succeeded, TaskStatus, WireRequest
+from bot.ports.outside import Admins, Pending, Posted, Succeeded, TaskStatus, WireRequest
+from bot.ports.outside import Studio as StudioPort
 from bot.providers.unifically import CAPABILITIES as UNIFICALLY
 from bot.services.accounts import Accounts
 from bot.services.admission import Admission
@@ -26,6 +29,7 @@ from bot.services.bell import Bell
 from bot.services.collect import Collector
 from bot.services.desk import JobDesk
 from bot.services.finish import Finisher
+from bot.services.fit import Fitter
 from bot.services.intake import Intake
 from bot.services.routing import Router
 from bot.services.runner import Lane, Runner
@@ -112,6 +116,7 @@ class ScriptedDelivery:
     """Remembers what it was told; raises what `post_answers` holds."""
 
     post_answers: list[Posted | Exception] = field(default_factory=lambda: [Posted(channel_id=5, message_id=6)])
+    bytes_max: int | None = None
     posts: list[int] = field(default_factory=list)
     shown: list[JobState] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -124,8 +129,12 @@ class ScriptedDelivery:
         self.shown.append(job.state)
         return None
 
-    async def post(self, *, job: Job, clip: Clip) -> Posted:
-        assert clip.path.exists()
+    async def room(self, *, job: Job) -> int | None:
+        assert job.clip_path is not None
+        return self.bytes_max
+
+    async def post(self, *, job: Job, clip: Path) -> Posted:
+        assert clip.exists()
         self.posts.append(job.id)
         posted: Posted = _next(self.post_answers)
         return posted
@@ -148,6 +157,7 @@ class Stage:
     books: SqliteBooks
     views: SqliteViews
     library: Library
+    studio: Studio
     clock: Clock
     provider: ScriptedProvider
     delivery: ScriptedDelivery
@@ -158,6 +168,7 @@ class Stage:
     def __post_init__(self) -> None:
         self.bell = JumpingBell(self.clock)
         now_ms = self.clock.now_ms
+        self.hand: StudioPort = self.studio
         self.router = Router(rows={"unifically": self.provider.capabilities}, order=["unifically"], draw_seed=lambda: 7)
         self.accounts = Accounts(providers={"unifically": [self.provider]}, now_ms=now_ms)
         self.intake = Intake(books=self.books, bell=self.bell, now_ms=now_ms, rules=ReferenceRules())
@@ -175,6 +186,7 @@ class Stage:
             media=self.library,
             router=self.router,
             sources=sources,
+            studio=self.hand,
             admission=self.admission,
             now_ms=now_ms,
         )
@@ -187,6 +199,7 @@ class Stage:
             delivery=self.delivery,
             now_ms=now_ms,
         )
+        fit = Fitter(books=self.books, media=self.library, studio=self.hand, delivery=self.delivery, now_ms=now_ms)
         steps = {
             JobState.COLLECTING: collect.step,
             JobState.CONFIRMING: self.approvals.expire,
@@ -196,6 +209,7 @@ class Stage:
             JobState.UNCERTAIN: submit.give_up,
             JobState.RUNNING: Watcher(books=self.books, router=self.router, accounts=self.accounts, now_ms=now_ms).step,
             JobState.FETCHING: finish.fetch,
+            JobState.FITTING: fit.step,
             JobState.POSTING: finish.post,
         }
         teller = Teller(books=self.books, delivery=self.delivery, now_ms=now_ms, admins=self._admin_teller())
@@ -272,8 +286,11 @@ async def set_stage(
     budget_micros: int = 5_000_000,
 ) -> AsyncIterator[Stage]:
     async with open_books(folder) as books, open_views(folder) as views, httpx.AsyncClient(trust_env=False) as client:
+        shelf = Shelf(folder)
+        studio = Studio(shelf=shelf)
         library = Library(
-            folder=folder,
+            shelf=shelf,
+            studio=studio,
             made_folder=folder / "made",
             client=client,
             cdn_hosts=frozenset({"127.0.0.1"}),
@@ -283,6 +300,7 @@ async def set_stage(
             books=books,
             views=views,
             library=library,
+            studio=studio,
             clock=Clock(),
             provider=provider or ScriptedProvider(),
             delivery=delivery or ScriptedDelivery(),

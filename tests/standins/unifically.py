@@ -11,6 +11,7 @@ In a test: `async with running(clip=path) as provider`. On its own, so that it o
 
 import argparse
 import asyncio
+import hashlib
 import json
 import re
 import signal
@@ -260,12 +261,17 @@ class Provider:
         self.read_troubles: deque[Trouble] = deque()
         self.fates: deque[Fate] = deque()
         self.fetched: list[str] = []
+        self.received: list[str] = []
+        """The content hash of every reference that was fetched, in order."""
+        self.clips: deque[Path] = deque()
+        """What the next tasks come to; the usual clip when there is none left."""
         self.flooded_bytes = 0
         self.connections: set[object] = set()
         self.reached = asyncio.Event()
         """Set when a submit arrived, before any trouble or answer."""
         self._released = asyncio.Event()
         self._clip = clip
+        self._clip_of: dict[str, Path] = {}
         self._state = state
         self._signature = uuid.uuid4().hex
         self._load()
@@ -325,6 +331,7 @@ class Provider:
         fate = self.fates.popleft() if self.fates else Fate()
         task = Task(id=uuid.uuid4().hex, model=model, input=wanted, fate=fate)
         self.tasks[task.id] = task
+        self._clip_of[task.id] = self.clips.popleft() if self.clips else self._clip
         submit.task_id = task.id
         self._save()
         return task
@@ -337,10 +344,11 @@ class Provider:
         timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             for kind, name, link in _links_of(wanted):
-                head = await _fetch_head(session, name, link)
+                head, sha256 = await _fetch(session, name, link)
                 if sniff(head) != kind:
                     raise RefusedError(f"{name} is not {kind}")
                 self.fetched.append(link)
+                self.received.append(sha256)
 
     async def _read(self, request: web.Request) -> web.StreamResponse:
         trouble = self.read_troubles.popleft() if self.read_troubles else Trouble()
@@ -375,7 +383,8 @@ class Provider:
             return web.Response(status=404)
         if request.query.get("signature") != self._signature:
             return web.Response(status=403)
-        return web.FileResponse(self._clip, headers={"Content-Type": "video/mp4"})
+        clip = self._clip_of.get(request.match_info["task_id"], self._clip)
+        return web.FileResponse(clip, headers={"Content-Type": "video/mp4"})
 
     async def _wait(self, trouble: Trouble) -> None:
         if trouble.holds:
@@ -452,20 +461,21 @@ def _json_or_text(text: str) -> object:
         return text
 
 
-async def _fetch_head(session: aiohttp.ClientSession, name: str, link: str) -> bytes:
-    """The whole file is read, for a provider copies it; its first bytes are given back."""
-    head, size = b"", 0
+async def _fetch(session: aiohttp.ClientSession, name: str, link: str) -> tuple[bytes, str]:
+    """The whole file is read, for a provider copies it; its first bytes and its hash are given back."""
+    head, size, seen = b"", 0, hashlib.sha256()
     try:
         async with session.get(link) as response:
             if response.status != 200:
                 raise RefusedError(f"could not download {name}", status=400, code="generation_failed")
             async for chunk in response.content.iter_chunked(65536):
                 head, size = head or chunk, size + len(chunk)
+                seen.update(chunk)
                 if size > REFERENCE_BYTES_MAX:
                     raise RefusedError(f"{name} is too large")
     except (aiohttp.ClientError, TimeoutError) as error:
         raise RefusedError(f"could not download {name}", status=400, code="generation_failed") from error
-    return head
+    return head, seen.hexdigest()
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ class Story:
     member: MemberClient
     other: MemberClient
     folder: Path
+    settings: Settings
+    bot: AsyncExitStack
 
     def generate(self, prompt: str = "a fox", *, by: MemberClient | None = None, **said: Any) -> Invocation:
         """`/generate` in the story's channel; paths become attachments."""
@@ -68,6 +70,26 @@ class Story:
         assert job.message_id is not None
         return self.world.stored.messages[job.message_id]
 
+    async def job_of(self, message: Message) -> Job:
+        """The job whose clip stands in a message."""
+        here = await self.workshop.views.clips_here(guild_id=self.guild.id, channel_id=message.channel_id, limit=100)
+        return next(job for job in here if job.message_id == message.id)
+
+    async def card(self, asked: Invocation, state: JobState) -> Message:
+        """The job's card once the job is in a state and its card says so."""
+        async with asyncio.timeout(SECONDS_MAX):
+            while True:
+                job = await self.workshop.books.write(lambda tx: tx.jobs.get(asked.id))
+                if job is not None and job.state is state and await self._told(job):
+                    return await asked.response()
+                assert job is None or job.is_open, job.error_text
+                await self._next_change()
+
+    async def restart(self) -> None:
+        """Stop the bot in good order and start it anew."""
+        await self.bot.aclose()
+        self.workshop = await self.bot.enter_async_context(running(self.sandbox, self.settings))
+
     async def spent(self, owner: str = "guild", unit: str = "usd") -> tuple[int, int]:
         lines = await self.workshop.views.balances()
         rows = [(int(b["spent"] or 0), int(b["held"] or 0)) for b in lines if (b["owner"], b["unit"]) == (owner, unit)]
@@ -97,23 +119,31 @@ async def story(folder: Path, *, link_life_seconds: int = 86_400, **settings: An
         guild = world.add_guild()
         member, other = (sandbox.client(world.add_member(guild, name)) for name in ("Member", "Other"))
         channel = world.add_channel(guild)
-        async with open_workshop(settings_for(sandbox, folder, **settings)) as workshop:
-            async with asyncio.TaskGroup() as group:
-                bot = group.create_task(serve_discord(workshop))
-                await sandbox.gateway.ready()
-                yield Story(
-                    sandbox=sandbox,
-                    world=world,
-                    workshop=workshop,
-                    guild=guild,
-                    channel=channel,
-                    member=member,
-                    other=other,
-                    folder=folder,
-                )
-                bot.cancel()
-            assert world.violations == []
+        chosen = settings_for(sandbox, folder, **settings)
+        async with AsyncExitStack() as bot:
+            yield Story(
+                sandbox=sandbox,
+                world=world,
+                workshop=await bot.enter_async_context(running(sandbox, chosen)),
+                guild=guild,
+                channel=channel,
+                member=member,
+                other=other,
+                folder=folder,
+                settings=chosen,
+                bot=bot,
+            )
+        assert world.violations == []
         assert verify(folder / "data").problems == ()
+
+
+@asynccontextmanager
+async def running(sandbox: Sandbox, settings: Settings) -> AsyncIterator[Workshop]:
+    async with open_workshop(settings) as workshop, asyncio.TaskGroup() as group:
+        bot = group.create_task(serve_discord(workshop))
+        await sandbox.gateway.ready()
+        yield workshop
+        bot.cancel()
 
 
 def settings_for(sandbox: Sandbox, folder: Path, **settings: Any) -> Settings:

@@ -16,9 +16,9 @@ def renamed_sound(folder: Path) -> dict[str, Path]:
     return {"image1": path}
 
 
-def small_picture(folder: Path) -> dict[str, Path]:
-    path = folder / "small.png"
-    Image.new("RGB", (299, 400)).save(path)
+def long_picture(folder: Path) -> dict[str, Path]:
+    path = folder / "long.png"
+    Image.new("RGB", (1600, 600)).save(path)
     return {"image1": path}
 
 
@@ -28,11 +28,11 @@ def cut_clip(folder: Path) -> dict[str, Path]:
     return {"video1": path}
 
 
-def long_sound(folder: Path) -> dict[str, Path]:
-    """Sixteen seconds: the eight-second sample's frames twice."""
-    path = folder / "long.mp3"
+def short_sound(folder: Path) -> dict[str, Path]:
+    """One second: the first eighth of the sample's frames."""
+    path = folder / "short.mp3"
     sound = (SAMPLES / "mood.mp3").read_bytes()
-    path.write_bytes(sound + sound)
+    path.write_bytes(sound[: len(sound) // 8])
     return {"image1": SAMPLES / "cat.jpg", "audio1": path}
 
 
@@ -57,8 +57,8 @@ CASES: list[tuple[str, Callable[[Path], dict[str, Path]], str]] = [
     ("@Image4 waves", three_pictures, "@Image4, but only @Image1, @Image2, @Image3 are attached"),
     ("@Audio1 plays", sound_alone, "need at least one image or video"),
     ("@Image1 waves", renamed_sound, "picture.png is MP3 audio, but this slot takes image"),
-    ("@Image1 waves", small_picture, "small.png is 299×400; each side must have at least 300 pixels"),
-    ("@Audio1 under @Image1", long_sound, "audio references must last 2 to 15 s"),
+    ("@Image1 waves", long_picture, "long.png is 1600×600; width to height must lie between 0.4 and 2.5"),
+    ("@Audio1 under @Image1", short_sound, "audio references must last 2 to 15 s"),
     ("@Video1 again", cut_clip, "cut.mp4 is cut off"),
     ("it ends", end_frame_alone, "An end frame needs a first frame"),
 ]
@@ -79,10 +79,10 @@ async def test_one_sentence_names_the_thing_and_the_limit(
 async def test_a_declared_giant_is_refused_before_a_byte_is_copied(tmp_path: Path) -> None:
     giant = tmp_path / "giant.mp4"
     with giant.open("wb") as file:
-        file.truncate(51_000_000)
+        file.truncate(201_000_000)
     async with story(tmp_path) as told:
         asked = told.generate("@Video1 again", video1=giant)
-        assert "giant.mp4 has 51.0 MB; 50 MB is the most for video references" in await told.refusal(asked)
+        assert "giant.mp4 has 201.0 MB; 200 MB is the most for video references" in await told.refusal(asked)
         assert not (tmp_path / "data" / "references").exists()
         await assert_all_is_well(told)
 

@@ -1,6 +1,5 @@
 """`/settings`, confirming a price, approving a clip, a budget that runs low: as each who may click."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,19 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from bot.domain.jobs import Job, JobState
 from bot.sandbox.client import Invocation, MemberClient
 from bot.sandbox.options import ClientRefusalError
 from bot.sandbox.records import Channel, ChannelType, Message, Permission, Pings
-from bot.sandbox.server import Sandbox
-from bot.sandbox.world import World
-from bot.settings import ProviderSettings, Settings
-from bot.storage.verify import verify
-from bot.wiring import Workshop, open_workshop, serve_discord
 from tests.standins import unifically
-from tests.stories.rig import SAMPLES, Story, settings_for
+from tests.stories.rig import SAMPLES, Story
 from tests.stories.test_unifically import paid_story
 
 
@@ -495,50 +488,20 @@ async def test_each_threshold_is_said_once_with_where_the_budget_stands(tmp_path
 # -- over a restart
 
 
-@asynccontextmanager
-async def running(sandbox: Sandbox, settings: Settings) -> AsyncIterator[Workshop]:
-    async with open_workshop(settings) as workshop, asyncio.TaskGroup() as group:
-        bot = group.create_task(serve_discord(workshop))
-        await sandbox.gateway.ready()
-        yield workshop
-        bot.cancel()
-
-
 async def test_a_restart_changes_nothing_for_a_waiting_job(tmp_path: Path) -> None:
-    world = World(folder=tmp_path / "discord")
-    async with unifically.running(clip=SAMPLES / "drift.mp4") as provider, Sandbox(world=world) as sandbox:
-        row = ProviderSettings(api_key=SecretStr(provider.key), base_url=provider.url, typical_seconds=1)
-        settings = settings_for(sandbox, tmp_path, provider_order="unifically", providers={"unifically": row})
-        async with running(sandbox, settings) as workshop:
-            here = seated(new_story(sandbox, world, workshop, tmp_path), provider)
-            await here.set("confirm_above", "0.30")
-            await here.set("approve_above", "0.30")
-            asked = here.told.generate()
-            card = await here.card(asked, "Do you agree to the price?")
-        async with running(sandbox, settings) as here.told.workshop:
-            await here.told.member.click(card, f"dailies:confirm:{asked.id}").response()
-            request = await here.request("May this clip be made?", channel=here.told.channel)
-            assert await here.told.spent() == (0, 400_000)
-        async with running(sandbox, settings) as here.told.workshop:
-            await here.admin.click(request, f"dailies:approve:{asked.id}").response()
-            await here.told.clip(asked)
-            assert await here.told.spent() == (400_000, 0)
-            requests = [one for one in world.messages(here.told.channel.id) if one.nonce == f"{asked.id}-appr"]
-            assert [one.embeds[0]["title"] for one in requests] == ["Approved"]
-        assert world.violations == []
-    assert verify(tmp_path / "data").problems == ()
-
-
-def new_story(sandbox: Sandbox, world: World, workshop: Workshop, folder: Path) -> Story:
-    guild = world.add_guild()
-    member, other = (sandbox.client(world.add_member(guild, name)) for name in ("Member", "Other"))
-    return Story(
-        sandbox=sandbox,
-        world=world,
-        workshop=workshop,
-        guild=guild,
-        channel=world.add_channel(guild),
-        member=member,
-        other=other,
-        folder=folder,
-    )
+    async with court(tmp_path) as here:
+        await here.set("confirm_above", "0.30")
+        await here.set("approve_above", "0.30")
+        asked = here.told.generate()
+        card = await here.card(asked, "Do you agree to the price?")
+        await here.told.restart()
+        await here.told.member.click(card, f"dailies:confirm:{asked.id}").response()
+        request = await here.request("May this clip be made?", channel=here.told.channel)
+        assert await here.told.spent() == (0, 400_000)
+        await here.told.restart()
+        await here.admin.click(request, f"dailies:approve:{asked.id}").response()
+        await here.told.clip(asked)
+        assert await here.told.spent() == (400_000, 0)
+        messages = here.told.world.messages(here.told.channel.id)
+        requests = [one for one in messages if one.nonce == f"{asked.id}-appr"]
+        assert [one.embeds[0]["title"] for one in requests] == ["Approved"]
