@@ -37,6 +37,11 @@ test: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	PYTHONPATH=. $(BIN)/python tests/bench/quota.py
+	PYTHONPATH=. $(BIN)/python tests/bench/media_in.py
+	PYTHONPATH=. $(BIN)/python tests/bench/media_out.py
+	PYTHONPATH=. $(BIN)/python tests/bench/media_fit.py
+	PYTHONPATH=. $(BIN)/python tests/bench/animatic.py
+	PYTHONPATH=. $(BIN)/python tests/bench/delivery.py
 
 nightly: $(VENV)/.dev
 	PYTHONPATH=. $(BIN)/python tests/bench/ledger_model.py 2000 50

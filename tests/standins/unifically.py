@@ -284,6 +284,9 @@ class Provider:
         """Let everything go that `holds`, now and later."""
         self._released.set()
 
+    def link_of(self, task_id: str) -> str:
+        return f"{self.url}/clips/{task_id}.mp4?signature={self._signature}"
+
     def expire_links(self) -> None:
         """Links handed out so far answer 403; the next read gives a fresh one."""
         self._signature = uuid.uuid4().hex
@@ -373,7 +376,7 @@ class Provider:
     def _shown(self, task: Task) -> dict[str, object]:
         data: dict[str, object] = {"task_id": task.id, "status": task.status}
         if task.status == "completed" and task.fate.gives_link:
-            data["output"] = {"video_url": f"{self.url}/clips/{task.id}.mp4?signature={self._signature}"}
+            data["output"] = {"video_url": self.link_of(task.id)}
         if task.fate.error is not None and task.status == "failed":
             data["error"] = task.fate.error
         return {"code": task.fate.envelope_code, "success": task.fate.envelope_code < 400, "data": data}

@@ -55,17 +55,17 @@ class Story:
         assert not self.other.sees(message)
         return message.content
 
-    async def ended(self, asked: Invocation) -> Job:
+    async def ended(self, asked: Invocation, *, seconds: float = SECONDS_MAX) -> Job:
         """The job when it has ended and everything about it was told."""
-        async with asyncio.timeout(SECONDS_MAX):
+        async with asyncio.timeout(seconds):
             while True:
                 job = await self.workshop.books.write(lambda tx: tx.jobs.get(asked.id))
                 if job is not None and not job.is_open and await self._told(job):
                     return job
                 await self._next_change()
 
-    async def clip(self, asked: Invocation) -> Message:
-        job = await self.ended(asked)
+    async def clip(self, asked: Invocation, *, seconds: float = SECONDS_MAX) -> Message:
+        job = await self.ended(asked, seconds=seconds)
         assert job.state is JobState.DELIVERED, job.error_text
         assert job.message_id is not None
         return self.world.stored.messages[job.message_id]
