@@ -34,6 +34,7 @@ class Ending(StrEnum):
     """Our function said no; the reason is its own clause."""
     TIME = "time"
     MEMORY = "memory"
+    DISK = "disk"
     CRASH = "crash"
 
 
@@ -124,6 +125,8 @@ def _failure(said: dict[str, object], status: int | None) -> ChildFailedError:
         return ChildFailedError(str(said["refused"]), ending=Ending.REFUSED)
     if "memory" in said:
         return ChildFailedError("needs more memory than allowed", ending=Ending.MEMORY)
+    if "full" in said:
+        return ChildFailedError("has no room: the disk is full", ending=Ending.DISK)
     if status == -signal.SIGXCPU:
         return ChildFailedError("needs more computing time than allowed", ending=Ending.TIME)
     return ChildFailedError("could not be worked on: the program for it broke down", ending=Ending.CRASH)

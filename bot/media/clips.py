@@ -1,17 +1,17 @@
-"""Whether a finished clip plays: opened, decoded and counted, in a child process only."""
+"""Whether a finished clip plays: opened, decoded and counted. Only a child process loads this module."""
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from bot.domain.references import MediaInfo
 from bot.media.probe import UnreadableError, foreign_clause, is_mp4, probe
-
-if TYPE_CHECKING:
-    from av import VideoFrame
-    from av.container import InputContainer
-    from av.packet import Packet
-    from av.video.stream import VideoStream
+from bot.media.streams import opened
 
 FRAMES_DECODED = 3
 _HEAD_BYTES = 512
@@ -23,13 +23,9 @@ def check_playable(path: str) -> dict[str, object]:
     A clip cut at 80 % whose index stands first opens without a fault and claims its full length: only the count of
     what is really in the file shows it.
     """
-    import av  # noqa: PLC0415 (it takes a tenth of a second, and only a child needs it)
-
     _check_kind(Path(path))
-    # The format is pinned: guessing would let a text file name other files to open. Edits change the count.
-    options = {"protocol_whitelist": "file", "ignore_editlist": "1"}
     try:
-        with av.open(path, format="mov", options=options, metadata_errors="replace") as container:
+        with opened(Path(path), ignore_editlist="1") as container:  # edits change the count
             return _check_streams(container)
     except av.FFmpegError as error:
         if isinstance(error, MemoryError):
@@ -56,9 +52,7 @@ def _header(path: Path) -> MediaInfo:
         return probe(file, path.stat().st_size)
 
 
-def _check_streams(container: "InputContainer") -> dict[str, object]:
-    if not container.streams.video:
-        raise UnreadableError("has no video")
+def _check_streams(container: InputContainer) -> dict[str, object]:
     video = container.streams.video[0]
     video.thread_count = 1
     found, decoded = _count(container, video)
@@ -78,7 +72,7 @@ def _check_streams(container: "InputContainer") -> dict[str, object]:
     }
 
 
-def _count(container: "InputContainer", video: "VideoStream") -> tuple[dict[int, int], int]:
+def _count(container: InputContainer, video: VideoStream) -> tuple[dict[int, int], int]:
     """Whole packets of each stream, and how many of the first frames decoded."""
     found = dict.fromkeys(range(len(container.streams)), 0)
     decoded = 0
@@ -90,14 +84,14 @@ def _count(container: "InputContainer", video: "VideoStream") -> tuple[dict[int,
     return found, decoded
 
 
-def _decoded(video: "VideoStream", packet: "Packet[Any]") -> "list[VideoFrame]":  # Any: demux types no stream
-    frames: list[VideoFrame] = []
+def _decoded(video: VideoStream, packet: "Packet[Any]") -> list[av.VideoFrame]:  # Any: demux types no stream
+    frames: list[av.VideoFrame] = []
     with contextlib.suppress(EOFError):
         frames = list(video.decode(packet))
     return frames
 
 
-def _check_counts(container: "InputContainer", found: dict[int, int]) -> None:
+def _check_counts(container: InputContainer, found: dict[int, int]) -> None:
     """`frames` is the index's own number of samples, 0 where the file is in fragments."""
     for stream in (*container.streams.video, *container.streams.audio):
         if found[stream.index] < stream.frames:

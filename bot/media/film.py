@@ -6,6 +6,7 @@ films do not have it, in copied ones it is there for one tick, because others re
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -17,15 +18,14 @@ import av
 from av.container import OutputContainer
 from PIL import Image
 
-from bot.media.encoding import THREADS, opened
 from bot.media.film_sound import FilmSound
 from bot.media.frames import Shape, Shaper, final_frame, picture
 from bot.media.joints import JOINT_HEIGHT, JOINT_WIDTH, is_doubled
+from bot.media.streams import add_h264, begun, opened
 from bot.media.takes import Take, faults_of, luma_of
 
 _TICKS_MIN = 10_000
 _QUALITY, _PRESET = "18", "veryfast"
-_TV = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +57,9 @@ def clock_of(rate: Fraction) -> Clock:
     return Clock(ticks_per_second=rate.numerator * factor, ticks_per_frame=rate.denominator * factor)
 
 
-@contextlib.contextmanager
-def _made(output: Path, clock: Clock) -> Iterator[OutputContainer]:
+def _made(output: Path, clock: Clock) -> AbstractContextManager[OutputContainer]:
     # A clip's picture comes before its sound: the muxer holds it until the sound has caught up.
-    options = {
-        "movflags": "+faststart",
-        "video_track_timescale": str(clock.ticks_per_second),
-        "max_interleave_delta": "0",
-    }
-    with av.open(str(output), "w", format="mp4", options=options) as container:
-        yield container
+    return begun(output, video_track_timescale=str(clock.ticks_per_second), max_interleave_delta="0")
 
 
 def _sound(made: OutputContainer, takes: Sequence[Take]) -> FilmSound | None:
@@ -195,16 +188,17 @@ class _Picture:
         self.frames = self.joints = 0
         self._start = self._own = 0
         self._made, self._clock, self._rate = made, clock, first.rate
-        matrix, primaries, transfer = first.colours
-        self.shape = Shape(width=_even(first.width), height=_even(first.height), pixels="yuv420p", matrix=matrix)
+        size = _even(first.width), _even(first.height)
+        self.shape = Shape(width=size[0], height=size[1], pixels="yuv420p", matrix=first.colours.matrix)
         self._held: av.VideoFrame | None = None
-        self._stream = made.add_stream("libx264", rate=first.rate, options={"preset": _PRESET, "crf": _QUALITY})
-        self._stream.width, self._stream.height, self._stream.pix_fmt = self.shape.width, self.shape.height, "yuv420p"
-        self._stream.thread_count = THREADS
-        context = self._stream.codec_context
-        context.time_base = Fraction(1, clock.ticks_per_second)
-        context.colorspace, context.color_primaries, context.color_trc = matrix, primaries, transfer
-        context.color_range = _TV
+        self._stream = add_h264(
+            made,
+            size,
+            rate=first.rate,
+            time_base=Fraction(1, clock.ticks_per_second),
+            colours=first.colours,
+            options={"preset": _PRESET, "crf": _QUALITY},
+        )
 
     @property
     def seconds(self) -> Fraction:

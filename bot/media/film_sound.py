@@ -8,8 +8,8 @@ from typing import Any
 import av
 from av.container import OutputContainer
 
-from bot.media.encoding import opened
 from bot.media.joints import CHANNELS, FADE_SECONDS, faded, going_on
+from bot.media.streams import opened
 from bot.media.takes import Take, faults_of
 
 RATE = 48_000

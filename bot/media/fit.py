@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 LIMITS = Limits(seconds=900, cpu_seconds=900)
 TRIES_MAX = 2
-BUFFER_SECONDS = 0.5
-"""The encoder may run ahead of its rate by so much: the smaller, the closer a file comes to its limit."""
 
+_QUALITY, _PRESET = "18", "superfast"
+_BUFFER_SECONDS = 0.5
+"""The encoder may run ahead of its rate by so much: the smaller, the closer a file comes to its limit."""
 _AHEAD = 0.9
 """x264 begins with its buffer nine tenths full, so a file has at most rate × (length + 0.9 × buffer) bits."""
 _BITS_PER_PIXEL_MIN = 0.045
@@ -49,20 +50,16 @@ class Plan:
 def fit(*, path: str, output: str, bytes_max: int) -> dict[str, object]:
     """{"how": "as_is" | "remux" | "encode", "bytes", "tries", "width", "height"}, the shape as displayed.
 
-    `as_is` writes nothing. `tries` counts encodes. Raises UnreadableError.
+    `as_is` writes nothing. `tries` counts encodes of the picture: sound alone may be made anew. Raises UnreadableError.
     """
-    import av  # noqa: PLC0415 (it takes a tenth of a second, and only a child needs it)
+    from bot.media.streams import decoding  # noqa: PLC0415 (it loads FFmpeg, and only a child needs it)
 
     try:
-        return _fitted(Path(path), Path(output), bytes_max)
-    except UnreadableError:
+        with decoding():
+            return _fitted(Path(path), Path(output), bytes_max)
+    except BaseException:
         Path(output).unlink(missing_ok=True)
         raise
-    except av.FFmpegError as error:
-        Path(output).unlink(missing_ok=True)
-        if isinstance(error, OSError | MemoryError):
-            raise
-        raise UnreadableError("cannot be decoded") from error
 
 
 def _fitted(path: Path, output: Path, bytes_max: int) -> dict[str, object]:
@@ -71,12 +68,14 @@ def _fitted(path: Path, output: Path, bytes_max: int) -> dict[str, object]:
     look = look_at(path)
     size_bytes = path.stat().st_size
     shape = {"width": look.width, "height": look.height}
-    if look.fits_inline and look.sound_codec in _FITTING_SOUND and size_bytes <= bytes_max:
-        if plays_while_it_loads(path) and not look.has_more:
+    has_fitting_sound = look.sound_codec in _FITTING_SOUND
+    if look.fits_inline and size_bytes - (0 if has_fitting_sound else look.sound_bytes) <= bytes_max:
+        if has_fitting_sound and plays_while_it_loads(path) and not look.has_more:
             return {"how": "as_is", "bytes": size_bytes, "tries": 0, **shape}
-        copy(path, output)
+        copy(path, output, sound_bits=0 if has_fitting_sound else _SOUND_BITS_MAX)
         if output.stat().st_size <= bytes_max:
-            return {"how": "remux", "bytes": output.stat().st_size, "tries": 0, **shape}
+            how = "remux" if has_fitting_sound else "encode"
+            return {"how": how, "bytes": output.stat().st_size, "tries": 0, **shape}
     return _encoded(path, output, look, bytes_max)
 
 
@@ -99,12 +98,24 @@ def plan_for(look: "Look", bytes_max: int) -> Plan:
     bits = 8 * (bytes_max - _INDEX_BYTES - _SAMPLE_BYTES * (look.frames + look.sound_packets))
     sound_bits = _sound_bits(look, bits)
     sound_total = int(sound_bits * look.sound_seconds * _SOUND_OVERSHOOT) if sound_bits else 8 * look.sound_bytes
-    video_bits = int((bits - sound_total) / (look.seconds + _AHEAD * BUFFER_SECONDS))
+    video_bits = rate_within(bits - sound_total, look.seconds)
     pixels = video_bits * look.seconds / look.frames / _BITS_PER_PIXEL_MIN
     if pixels < min(_PIXELS_MIN, look.width * look.height):
         raise _unwatchable(look, bytes_max)
     width, height = _raster(look.width, look.height, pixels)
     return Plan(width=width, height=height, video_bits=video_bits, sound_bits=sound_bits)
+
+
+def rate_within(bits: float, seconds: float) -> int:
+    """The rate, in bits per second, at which a film of this length cannot take more."""
+    return int(bits / (seconds + _AHEAD * _BUFFER_SECONDS))
+
+
+def x264_under(rate: int) -> dict[str, str]:
+    """A steady quality in one pass, under a rate in bits per second."""
+    kilobits = rate // 1000
+    vbv = f"vbv-maxrate={kilobits}:vbv-bufsize={int(kilobits * _BUFFER_SECONDS)}"
+    return {"preset": _PRESET, "crf": _QUALITY, "x264-params": vbv}
 
 
 def _sound_bits(look: "Look", bits: int) -> int:

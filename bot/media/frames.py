@@ -8,22 +8,12 @@ import av
 from PIL.Image import Image
 
 from bot.domain.slots import Kind
-from bot.media.encoding import opened
 from bot.media.probe import probe
 from bot.media.reading import UnreadableError
+from bot.media.streams import RGB, Size, displayed, graph, opened, scaled
 
 _END = 2**40
 """In ticks: behind the end of every file."""
-_SQUEEZE_MIN, _SQUEEZE_MAX = 0.01, 4
-"""Pixels less oblong than this are left as they are, beyond four to one they are a mistake of the file."""
-_TURNS = {90: ("cclock",), 180: ("clock", "clock"), -180: ("clock", "clock"), -90: ("clock",)}
-"""By degrees counterclockwise, as the display matrix says."""
-_HD_LINES = 720
-_RGB, _UNSPECIFIED = 0, 2
-_BT709, _SMPTE170M = 1, 6
-_MATRICES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020"}
-"""By ISO/IEC 23091-2 (https://www.itu.int/rec/T-REC-H.273): what swscale knows of it."""
-_FULL = 2
 _SCALING = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
 
 
@@ -34,7 +24,7 @@ class Shape:
     width: int
     height: int
     pixels: str = "rgb24"
-    matrix: int = _RGB
+    matrix: int = RGB
 
 
 def check_whole(path: Path) -> None:
@@ -107,47 +97,21 @@ def picture(frame: av.VideoFrame, squeeze: float) -> Image:
     return image
 
 
-def displayed(frame: av.VideoFrame, squeeze: float) -> tuple[int, int]:
-    """Width and height, turned, with square pixels; `squeeze` is a pixel's own width over its height."""
-    oblong = abs(squeeze - 1) > _SQUEEZE_MIN and 1 / _SQUEEZE_MAX <= squeeze <= _SQUEEZE_MAX
-    width = round(frame.width * squeeze) if oblong else frame.width
-    is_upright = abs(frame.rotation) == 90  # noqa: PLR2004 (degrees)
-    return (frame.height, width) if is_upright else (width, frame.height)
-
-
-def matrix_of(frame: av.VideoFrame) -> int:
-    """The matrix that turns it into RGB, by its number in H.273: HD that names none means BT.709."""
-    if frame.colorspace in _MATRICES:
-        return frame.colorspace
-    if frame.colorspace == 10:  # noqa: PLR2004 (BT.2020 with constant luminance: the closest that swscale knows)
-        return 9
-    return _BT709 if frame.height >= _HD_LINES or frame.colorspace == _RGB else _SMPTE170M
-
-
 class Shaper:
     """Frames that all look like `first`, turned, scaled inside black bars, and converted."""
 
     def __init__(self, first: av.VideoFrame, squeeze: float, shape: Shape) -> None:
-        self._shape = shape
-        self._graph = graph = av.filter.Graph()
-        graph.threads = 1
-        width, height = _inside(displayed(first, squeeze), shape)
-        graph.link_nodes(
-            graph.add_buffer(width=first.width, height=first.height, format=first.format, time_base=first.time_base),
-            *(graph.add("transpose", direction) for direction in _TURNS.get(first.rotation, ())),
-            graph.add("scale", f"{width}:{height}:flags={_SCALING}:{_colours(first, shape)}"),
-            graph.add("format", shape.pixels),
-            graph.add("pad", f"{shape.width}:{shape.height}:(ow-iw)/2:(oh-ih)/2"),
-            graph.add("setsar", "1"),
-            graph.add("buffersink"),
-        ).configure()
+        size = _inside(displayed(first, squeeze), shape)
+        steps = scaled(first, size, flags=_SCALING, matrix=shape.matrix, pixels=shape.pixels)
+        bars = f"{shape.width}:{shape.height}:(ow-iw)/2:(oh-ih)/2"
+        self._graph = graph(first, [*steps, ("pad", bars)])
 
     def shaped(self, frame: av.VideoFrame) -> av.VideoFrame:
         self._graph.vpush(frame)
         return self._graph.vpull()
 
 
-def _inside(size: tuple[int, int], shape: Shape) -> tuple[int, int]:
+def _inside(size: Size, shape: Shape) -> Size:
     """As large as it goes; whole pairs of pixels unless nothing has to be scaled."""
     if size == (shape.width, shape.height):
         return size
@@ -157,13 +121,3 @@ def _inside(size: tuple[int, int], shape: Shape) -> tuple[int, int]:
 
 def _even(length: float) -> int:
     return max(round(length / 2) * 2, 2)
-
-
-def _colours(frame: av.VideoFrame, shape: Shape) -> str:
-    """Everything said outright: a filter would guess what the frame does not tell."""
-    is_full = frame.color_range == _FULL or frame.format.name.startswith("yuvj")
-    source = "" if frame.format.is_rgb else f"in_color_matrix={_MATRICES[matrix_of(frame)]}:"
-    source += f"in_range={'full' if is_full or frame.format.is_rgb else 'limited'}:"
-    if shape.matrix == _RGB:
-        return f"{source}out_range=full"
-    return f"{source}out_color_matrix={_MATRICES[shape.matrix]}:out_range=limited"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bot.domain.errors import BotError
+from bot.media.limits import is_disk_full, is_file_full
 from bot.media.reading import UnreadableError
 
 _KILL_WITH_PARENT = 1
@@ -48,6 +49,10 @@ def _answer(target: str, arguments: dict[str, object], limits: dict[str, int]) -
     except MemoryError:
         return {"memory": True}
     except Exception as error:  # noqa: BLE001 (the parent must hear of every end)
+        if is_disk_full(error):
+            return {"full": True}
+        if is_file_full(error):
+            return {"refused": f"would come to more than {limits['file_bytes'] // 1_000_000} MB"}
         traceback.print_exc()
         return {"crashed": f"{type(error).__name__}: {error}"[:500]}
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from bot.media.limits import Limits
-from bot.media.reading import UnreadableError
 
 LIMITS = Limits(seconds=120, cpu_seconds=120, file_bytes=64 * 1024 * 1024)
 _PNG_LEVEL = 1
@@ -16,14 +15,10 @@ def take_last_frame(*, path: str, output: str) -> dict[str, object]:
     Turned as its file says, with square pixels. Two runs write the same bytes. Raises UnreadableError for a file
     that is cut off or damaged, instead of an earlier frame.
     """
-    import av  # noqa: PLC0415 (it takes a tenth of a second, and only a child needs it)
+    from bot.media.streams import decoding  # noqa: PLC0415 (it loads FFmpeg, and only a child needs it)
 
-    try:
+    with decoding():
         return _taken(Path(path), Path(output))
-    except av.FFmpegError as error:
-        if isinstance(error, OSError | MemoryError):
-            raise
-        raise UnreadableError("cannot be decoded") from error
 
 
 def _taken(path: Path, output: Path) -> dict[str, object]:

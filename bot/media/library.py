@@ -24,7 +24,7 @@ from bot.domain.slots import kind_of
 from bot.media.child import ChildFailedError, Ending, run_limited
 from bot.media.download import Download, DownloadError, LinkExpiredError, TooLargeError, download
 from bot.media.guard import ForbiddenAddressError, Guard, Resolve, resolve_host
-from bot.media.limits import Limits
+from bot.media.limits import Limits, is_disk_full, is_file_full
 from bot.media.parts import OverLimitError, Part
 from bot.media.probe import UnreadableError, probe
 from bot.media.shelf import SHA256_LETTERS, Shelf, kept_clip, place
@@ -36,6 +36,7 @@ CLIP_BYTES_MAX = 500 * MEGABYTE
 CLIP_SECONDS_MAX = 600.0
 CHECK_LIMITS = Limits(seconds=60, cpu_seconds=30)
 CHECK_TARGET = "bot.media.clips:check_playable"
+_NO_ROOM = "has no room: the bot's disk is full"
 
 
 class Library:
@@ -72,6 +73,14 @@ class Library:
     async def copy(self, *, reference: Reference) -> StoredReference:
         if reference.source.startswith(KEPT):
             return await asyncio.to_thread(self._kept_reference, reference)
+        try:
+            return await self._copied(reference)
+        except OSError as error:
+            if _is_without_room(error):
+                raise _unreadable(reference, f"{_NO_ROOM}. Whoever hosts the bot must mend it") from error
+            raise
+
+    async def _copied(self, reference: Reference) -> StoredReference:
         async with self._shelf.arrival() as arrived:
             got = await (self._copy_local if reference.is_local else self._copy_link)(reference, arrived)
             if reference.is_taken:
@@ -168,6 +177,14 @@ class Library:
         clip = await asyncio.to_thread(kept_clip, kept)
         if clip is not None:
             return clip
+        try:
+            return await self._arrived_clip(kept, source, trusted_host)
+        except OSError as error:
+            if _is_without_room(error):
+                raise ClipUnreachableError(_NO_ROOM) from error
+            raise
+
+    async def _arrived_clip(self, kept: Path, source: str, trusted_host: str | None) -> Clip:
         async with self._shelf.arrival() as arrived:
             if _is_link(source):
                 got = await self._fetch_clip(source, arrived, trusted_host)
@@ -214,10 +231,14 @@ class Library:
             async with self._one_check:
                 await run_limited(CHECK_TARGET, {"path": str(path)}, limits=CHECK_LIMITS)
         except ChildFailedError as error:
-            if error.ending is Ending.REFUSED:
+            if error.ending in {Ending.REFUSED, Ending.MEMORY}:
                 raise ClipUnusableError(error.reason) from error
-            # The check broke down, not the clip: this machine may be short of time or memory just now.
+            # The check broke down, not the clip: this machine may be short of time just now.
             raise ClipUnreachableError(f"could not be checked: it {error.reason}") from error
+
+
+def _is_without_room(error: OSError) -> bool:
+    return is_disk_full(error) or is_file_full(error)
 
 
 def _is_link(source: str) -> bool:

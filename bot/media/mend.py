@@ -50,19 +50,11 @@ def _mended(path: Path, output: Path, change: Change) -> dict[str, object]:
 
 
 def _mend_stream(path: Path, output: Path, change: Change) -> None:
-    import av  # noqa: PLC0415 (it takes a tenth of a second, and only a child needs it)
+    from bot.media.mending_streams import mend_sound, mend_video  # noqa: PLC0415 (they load FFmpeg)
+    from bot.media.streams import decoding  # noqa: PLC0415 (likewise)
 
-    from bot.media.mending_streams import mend_sound, mend_video  # noqa: PLC0415 (likewise)
-
-    try:
+    with decoding():
         (mend_video if change.before.kind is Kind.VIDEO else mend_sound)(path, output, change)
-    except av.FFmpegError as error:
-        if isinstance(error, MemoryError) or error.errno == _DISK_FULL:
-            raise
-        raise UnreadableError("cannot be decoded") from error
-
-
-_DISK_FULL = 28
 
 
 def _checked(output: Path, change: Change) -> dict[str, object]:

@@ -1,124 +1,91 @@
 """Videos and sounds made anew with FFmpeg: cut, upright, scaled, as H.264. Only a child process loads this module."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-from av.codec.context import ThreadType
 from av.container import InputContainer, OutputContainer
 
-from bot.domain.changes import PIXELS_MAX, Change
-from bot.domain.slots import Kind
+from bot.domain.changes import Change
+from bot.media.fit import rate_within, x264_under
 from bot.media.reading import UnreadableError
+from bot.media.streams import ORDINARY, RATE_USUAL, add_h264, begun, graph, opened, scaled
 
-THREADS = 2
 FRAMES_PER_SECOND_MAX = 60
 """What slow motion has beyond it shows nothing to a model: https://docs.byteplus.com/en/docs/ModelArk/1520757."""
 _TICKS = 90_000
-_QUALITY, _PRESET = "18", "superfast"
-_BUFFER_SECONDS = 0.5
-_AHEAD = 0.9
-"""x264 begins with its buffer nine tenths full, so a file has at most rate × (length + 0.9 × buffer) bits."""
 _INDEX_SHARE = 0.98
-_KILOBITS_MIN = 100
+_BITS_MIN = 100_000
 _SOUND_BITS = 192_000
 _RATE_MAX = 48_000
 _MP3_RATES = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
-_TURNS = {90: ("cclock",), 180: ("clock", "clock"), -180: ("clock", "clock"), -90: ("clock",)}
-"""By degrees counterclockwise, as the display matrix says."""
-_UNSPECIFIED, _BT709, _SMPTE170M, _TV = 2, 1, 6, 1
-_MATRICES = {_BT709: "bt709", 5: "bt470bg", _SMPTE170M: "smpte170m", 9: "bt2020"}
-_HD_LINES = 720
-_WIDE_TRANSFERS = frozenset({16, 18})
-"""PQ and HLG, in which phones film: https://www.itu.int/rec/T-REC-H.273."""
+_SCALING = "lanczos"
 
 
 def mend_video(path: Path, output: Path, change: Change) -> None:
     """H.264 with 8 bits and AAC in an MP4 whose index stands first. Raises UnreadableError, av.FFmpegError."""
-    with _opened(path, "mov") as source, _made(output, "mp4", {"movflags": "+faststart"}) as made:
-        if not source.streams.video:
-            raise UnreadableError("has no video")
+    with opened(path) as source, begun(output) as container:
         video = source.streams.video[0]
-        _check_pixels(video.width, video.height)
         begin = Fraction(video.start_time or 0) * (video.time_base or 0)
-        picture = _Picture(made, video, change, begin)
+        picture = _Picture(container, video, change, begin)
         tracks: dict[int, _Picture | _Sound] = {video.index: picture}
         for sound in source.streams.audio[:1]:
-            stream = made.add_stream("aac", rate=_sound_rate(sound), layout=_layout(sound))
+            stream = container.add_stream("aac", rate=_sound_rate(sound), layout=_layout(sound))
             stream.bit_rate = _SOUND_BITS
             tracks[sound.index] = _Sound(stream, sound, change.duration_ms, begin)
-        _pour(source, made, tracks)
+        _pour(source, container, tracks)
         if not picture.frames:
             raise UnreadableError("has no frame that can be decoded")
 
 
 def mend_sound(path: Path, output: Path, change: Change) -> None:
     """WAV stays WAV, as 16-bit PCM; MP3 stays MP3. Raises UnreadableError, av.FFmpegError."""
-    with _opened(path, change.before.format) as source, _made(output, change.format, {}) as made:
+    with opened(path, change.before.format) as source, begun(output, change.format) as container:
         if not source.streams.audio:
             raise UnreadableError("has no sound in it")
         sound = source.streams.audio[0]
         codec = "libmp3lame" if change.format == "mp3" else "pcm_s16le"
-        stream: Any = made.add_stream(codec, rate=_sound_rate(sound), layout=_layout(sound))  # Any: typed by codec name
+        stream: Any = container.add_stream(
+            codec, rate=_sound_rate(sound), layout=_layout(sound)
+        )  # Any: typed by codec name
         if change.format == "mp3":
             stream.bit_rate = _SOUND_BITS
         track = _Sound(stream, sound, change.duration_ms)
-        _pour(source, made, {sound.index: track})
+        _pour(source, container, {sound.index: track})
         if not track.samples:
             raise UnreadableError("has no sound that can be decoded")
 
 
-def _check_pixels(width: int, height: int) -> None:
-    if width * height > PIXELS_MAX[Kind.VIDEO]:
-        raise UnreadableError(f"is a video of {width:,}×{height:,} pixels, which is more than can be worked on")
-
-
-@contextmanager
-def _opened(path: Path, demuxer: str) -> Iterator[InputContainer]:
-    """The format is pinned: guessing would let a text file name other files to open."""
-    options = {"protocol_whitelist": "file"}
-    with av.open(str(path), format=demuxer, options=options, metadata_errors="replace") as container:
-        for stream in container.streams.video:
-            stream.thread_count, stream.thread_type = THREADS, ThreadType.AUTO
-        yield container
-
-
-@contextmanager
-def _made(output: Path, muxer: str, options: dict[str, str]) -> Iterator[OutputContainer]:
-    with av.open(str(output), "w", format=muxer, options=options) as container:
-        yield container
-
-
-def _pour(source: InputContainer, made: OutputContainer, tracks: "dict[int, _Picture | _Sound]") -> None:
+def _pour(source: InputContainer, container: OutputContainer, tracks: "dict[int, _Picture | _Sound]") -> None:
     """Every track until it has enough; the rest of a long file is not even read."""
     chosen = [stream for stream in source.streams if stream.index in tracks]
     for packet in source.demux(*chosen):
         track = tracks[packet.stream_index]
         if not track.is_full:
-            made.mux(track.take(packet))
+            container.mux(track.take(packet))
         if all(one.is_full for one in tracks.values()):
             break
     for track in tracks.values():
-        made.mux(track.end())
+        container.mux(track.end())
 
 
 class _Picture:
     """Frames turned, scaled and made 8-bit 4:2:0, then encoded at their own times, `begin` being zero."""
 
     def __init__(
-        self, made: OutputContainer, source: Any, change: Change, begin: Fraction
+        self, container: OutputContainer, source: Any, change: Change, begin: Fraction
     ) -> None:  # Any: typed by kind
-        rate = min(source.average_rate or Fraction(24), Fraction(FRAMES_PER_SECOND_MAX))
-        self._stream = made.add_stream("libx264", rate=rate, options=_x264(change))
-        self._stream.codec_context.time_base = Fraction(1, _TICKS)
-        self._stream.thread_count = THREADS
-        context = self._stream.codec_context
-        context.width, context.height, context.pix_fmt = change.width, change.height, "yuv420p"
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
-        context.color_range = _TV
+        rate = min(source.average_rate or RATE_USUAL, Fraction(FRAMES_PER_SECOND_MAX))
+        self._stream = add_h264(
+            container,
+            (change.width, change.height),
+            rate=rate,
+            time_base=Fraction(1, _TICKS),
+            colours=ORDINARY,
+            options=_x264(change),
+        )
         self._change, self._rate, self._begin = change, rate, begin
         self._graph: av.filter.Graph | None = None
         self._next = Fraction(0)
@@ -126,7 +93,7 @@ class _Picture:
         self.is_full = False
 
     def take(self, packet: Any) -> list[Any]:
-        return [made for frame in packet.decode() for made in self._encoded(frame)]
+        return [one for frame in packet.decode() for one in self._encoded(frame)]
 
     def end(self) -> list[Any]:
         return self._stream.encode(None) if self.frames else []
@@ -142,11 +109,12 @@ class _Picture:
             return []
         self._next = time + Fraction(9, 10 * FRAMES_PER_SECOND_MAX)
         self.frames += 1
-        return self._stream.encode(self._shaped(frame, time))
+        return list(self._stream.encode(self._shaped(frame, time)))
 
     def _shaped(self, frame: av.VideoFrame, time: Fraction) -> av.VideoFrame:
         if self._graph is None:
-            self._graph = _graph(frame, self._change)
+            size = (self._change.width, self._change.height)
+            self._graph = graph(frame, scaled(frame, size, flags=_SCALING, matrix=ORDINARY.matrix))
         self._graph.vpush(frame)
         shaped = self._graph.vpull()
         shaped.pict_type = 0  # else the source's own kinds of frames are forced on the encoder
@@ -157,34 +125,7 @@ class _Picture:
 def _x264(change: Change) -> dict[str, str]:
     seconds = change.duration_ms / 1000
     bits = change.bytes_max * 8 * _INDEX_SHARE - _SOUND_BITS * seconds
-    kilobits = max(int(bits / (seconds + _AHEAD * _BUFFER_SECONDS) / 1000), _KILOBITS_MIN)
-    vbv = f"vbv-maxrate={kilobits}:vbv-bufsize={int(kilobits * _BUFFER_SECONDS)}"
-    return {"preset": _PRESET, "crf": _QUALITY, "x264-params": vbv}
-
-
-def _graph(frame: av.VideoFrame, change: Change) -> av.filter.Graph:
-    """Upright, at the new size, in the colours of an ordinary screen."""
-    graph = av.filter.Graph()
-    graph.threads = 1
-    turns = _TURNS.get(frame.rotation, ())
-    graph.link_nodes(
-        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base),
-        *(graph.add("transpose", direction) for direction in turns),
-        *(graph.add("scale", options) for options in _scales(frame, change)),
-        graph.add("setsar", "1"),
-        graph.add("format", "yuv420p"),
-        graph.add("buffersink"),
-    ).configure()
-    return graph
-
-
-def _scales(frame: av.VideoFrame, change: Change) -> list[str]:
-    size, out = f"{change.width}:{change.height}:flags=lanczos", "out_range=tv:out_color_matrix=bt709"
-    if frame.color_trc in _WIDE_TRANSFERS:  # small first: this takes five seconds to begin and then goes by the pixel
-        return [size, f"{out}:out_primaries=bt709:out_transfer=bt709:intent=perceptual"]
-    usual = _BT709 if min(frame.width, frame.height) >= _HD_LINES else _SMPTE170M
-    matrix = _MATRICES.get(usual if frame.colorspace == _UNSPECIFIED else frame.colorspace)
-    return [f"{size}:in_color_matrix={matrix}:{out}" if matrix else f"{size}:{out}"]
+    return x264_under(max(rate_within(bits, seconds), _BITS_MIN))
 
 
 class _Sound:
@@ -201,7 +142,7 @@ class _Sound:
         self.is_full = False
 
     def take(self, packet: Any) -> list[Any]:
-        return [made for frame in packet.decode() for made in self._encoded(frame)]
+        return [one for frame in packet.decode() for one in self._encoded(frame)]
 
     def end(self) -> list[Any]:
         if self._graph is None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from bot.media.thumbnails import Size, frames_of, thumbnail, waveform
+from bot.media.streams import Size
+from bot.media.thumbnails import frames_of, thumbnail, waveform
 
 CELLS = 12
 SHEET_CELL = 320

@@ -1,4 +1,7 @@
-"""Work on the pictures of kept files: one child process at a time, its result placed whole or not at all."""
+"""Work on the pictures of kept files, in child processes; each result is placed whole or not at all.
+
+Of each kind one at a time: what takes a moment does not wait for what takes a quarter of an hour.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -33,11 +36,11 @@ class Studio:
 
     def __init__(self, *, shelf: Shelf) -> None:
         self._shelf = shelf
-        self._one_at_a_time = asyncio.Semaphore(1)
+        self._looks, self._mends, self._encodes = (asyncio.Semaphore(1) for _ in range(3))
 
     async def last_frame(self, *, clip: Path) -> str:
         async with self._shelf.arrival() as picture:
-            await self._run(FRAME_TARGET, FRAME_LIMITS, path=str(clip), output=str(picture))
+            await self._run(self._looks, FRAME_TARGET, FRAME_LIMITS, path=str(clip), output=str(picture))
             sha256, _ = await asyncio.to_thread(hashed, picture)
             await asyncio.to_thread(self._shelf.keep_reference, picture, sha256=sha256, format_name="png")
         return sha256
@@ -46,7 +49,7 @@ class Studio:
         source = self._shelf.reference(stored.sha256)
         async with self._shelf.arrival() as changed:
             arguments = {"path": str(source), "output": str(changed), "change": change.as_json()}
-            await self._run(MEND_TARGET, MEND_LIMITS, **arguments)
+            await self._run(self._mends, MEND_TARGET, MEND_LIMITS, **arguments)
             mended = await asyncio.to_thread(mended_reference, stored, changed)
             name = mended.info.format
             await asyncio.to_thread(self._shelf.keep_reference, changed, sha256=mended.sha256, format_name=name)
@@ -55,7 +58,8 @@ class Studio:
     async def fit(self, *, job_id: int, clip: Path, bytes_max: int) -> Fitted:
         async with self._shelf.arrival() as fitted:
             arguments = {"path": str(clip), "output": str(fitted), "bytes_max": bytes_max}
-            how = Fitting(str((await self._run(FIT_TARGET, FIT_LIMITS, **arguments))["how"]))
+            said = await self._run(self._encodes, FIT_TARGET, FIT_LIMITS, **arguments)
+            how = Fitting(str(said["how"]))
             if how is Fitting.AS_IS:
                 return Fitted(path=clip, size_bytes=await size_of(clip), how=how)
             await asyncio.to_thread(place, fitted, self._shelf.upload(job_id))
@@ -68,7 +72,7 @@ class Studio:
             async with self._shelf.arrival() as film:
                 paths = [str(take.clip) for take in takes]
                 endings = await asyncio.to_thread(self._endings, takes)
-                await self._run(FILM_TARGET, FILM_LIMITS, paths=paths, endings=endings, output=str(film))
+                await self._run(self._encodes, FILM_TARGET, FILM_LIMITS, paths=paths, endings=endings, output=str(film))
                 await asyncio.to_thread(place, film, kept)
         made = await asyncio.to_thread(kept_clip, kept)
         if made is None:
@@ -89,7 +93,7 @@ class Studio:
         kept = self._shelf.sheet(job_id)
         if not await asyncio.to_thread(kept.is_file):
             async with self._shelf.arrival() as sheet:
-                await self._run(SHEET_TARGET, SHEET_LIMITS, path=str(clip), output=str(sheet))
+                await self._run(self._looks, SHEET_TARGET, SHEET_LIMITS, path=str(clip), output=str(sheet))
                 await asyncio.to_thread(place, sheet, kept)
         return kept
 
@@ -100,7 +104,7 @@ class Studio:
             for one in references
         ]
         async with self._shelf.arrival() as strip:
-            await self._run(STRIP_TARGET, SHEET_LIMITS, pictures=pictures, output=str(strip))
+            await self._run(self._looks, STRIP_TARGET, SHEET_LIMITS, pictures=pictures, output=str(strip))
             await asyncio.to_thread(place, strip, kept)
         return kept
 
@@ -110,17 +114,26 @@ class Studio:
     def _split(self, job_id: int, clip: Path, bytes_max: int) -> list[Path]:
         count = -(-clip.stat().st_size // bytes_max)
         pieces = [self._shelf.piece(job_id, number) for number in range(1, count + 1)]
-        with clip.open("rb") as file:
+        try:
+            with clip.open("rb") as file:
+                for piece in pieces:
+                    piece.parent.mkdir(parents=True, exist_ok=True)
+                    with piece.open("wb") as part:
+                        _copy(file, part, bytes_max)
+        except OSError:
             for piece in pieces:
-                piece.parent.mkdir(parents=True, exist_ok=True)
-                with piece.open("wb") as part:
-                    _copy(file, part, bytes_max)
+                piece.unlink(missing_ok=True)
+            raise
         return pieces
 
-    async def _run(self, target: str, limits: Limits, **arguments: object) -> dict[str, object]:
+    async def _run(
+        self, turn: asyncio.Semaphore, target: str, limits: Limits, **arguments: object
+    ) -> dict[str, object]:
         try:
-            async with self._one_at_a_time:
+            async with turn:
                 return await run_limited(target, arguments, limits=limits)
+        except OSError as error:
+            raise StudioBusyError(f"could not be worked on: {error.strerror}") from error
         except ChildFailedError as failure:
             # Out of memory, a file asks for too much: the same work would fail again.
             if failure.ending in {Ending.REFUSED, Ending.MEMORY}:

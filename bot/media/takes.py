@@ -11,19 +11,18 @@ from typing import Any
 import av
 from PIL.Image import Image, Resampling
 
-from bot.media.encoding import opened
-from bot.media.frames import check_whole, displayed, matrix_of, picture
+from bot.media.frames import check_whole, picture
 from bot.media.joints import JOINT_HEIGHT, JOINT_WIDTH
 from bot.media.reading import UnreadableError
+from bot.media.streams import RATE_USUAL, Colours, colours_of, decoding, displayed, opened, plays_everywhere
 
 SECONDS_MAX = 1800
 _RATES = tuple(
     Fraction(rate) for rate in ("24000/1001", "24", "25", "30000/1001", "30", "48", "50", "60000/1001", "60")
 )
-_RATE_USUAL, _RATE_MIN, _RATE_MAX = Fraction(24), Fraction(1), Fraction(60)
+_RATE_MIN, _RATE_MAX = Fraction(1), Fraction(60)
 _RATE_TOLERANCE = 0.001
 _RATE_PARTS_MAX = 1001
-_FULL, _UNSPECIFIED = 2, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,7 @@ class Take:
     width: int
     height: int
     squeeze: float
-    colours: tuple[int, int, int]
+    colours: Colours
     rate: Fraction
     time_base: Fraction
     first: int
@@ -63,13 +62,10 @@ class Take:
 def faults_of(number: int) -> Iterator[None]:
     """Refusals that say which clip it is."""
     try:
-        yield
+        with decoding():
+            yield
     except UnreadableError as error:
         raise UnreadableError(f"clip {number} {error}") from error
-    except av.FFmpegError as error:
-        if isinstance(error, OSError | MemoryError):
-            raise
-        raise UnreadableError(f"clip {number} cannot be decoded") from error
 
 
 def look(path: Path, number: int, ending: Path | None = None) -> Take:
@@ -103,7 +99,7 @@ def _take(path: Path, container: Any, first: av.VideoFrame) -> Take:  # Any: dem
         width=width,
         height=height,
         squeeze=squeeze,
-        colours=_colours(first),
+        colours=colours_of(first),
         rate=rate,
         time_base=video.time_base,
         first=times[0],
@@ -113,7 +109,7 @@ def _take(path: Path, container: Any, first: av.VideoFrame) -> Take:  # Any: dem
         decode_first=min(decode, default=0),
         decode_last=max(decode, default=0),
         has_sound=bool(container.streams.audio),
-        is_copyable=is_whole and is_even and _plays_inline(video, first),
+        is_copyable=is_whole and is_even and plays_everywhere(video, first) and not first.rotation,
         agreement=(first.width, first.height, rate, video.sample_aspect_ratio, video.codec_context.extradata),
         head=luma_of(picture(first, squeeze)),
     )
@@ -144,7 +140,7 @@ def _beat(times: list[int], video: Any) -> tuple[Fraction, bool]:  # Any: the st
     """Frames per second, and whether each frame stands within a tick of its place."""
     gaps = sorted(after - before for before, after in pairwise(times) if after > before)
     if not gaps:
-        return _usual(video.average_rate or _RATE_USUAL), len(times) == 1
+        return _usual(video.average_rate or RATE_USUAL), len(times) == 1
     rate = _usual((len(times) - 1) / ((times[-1] - times[0]) * video.time_base))
     tick = video.time_base * rate
     places = ((time - times[0]) * tick for time in times)
@@ -158,20 +154,6 @@ def _usual(rate: Fraction) -> Fraction:
     if abs(near / rate - 1) <= _RATE_TOLERANCE:
         return near
     return min(max(rate, _RATE_MIN), _RATE_MAX).limit_denominator(_RATE_PARTS_MAX)
-
-
-def _plays_inline(video: Any, first: av.VideoFrame) -> bool:  # Any: as above
-    is_plain = video.codec_context.name == "h264" and first.format.name == "yuv420p" and first.color_range != _FULL
-    return is_plain and not first.rotation and first.width % 2 == 0 and first.height % 2 == 0
-
-
-def _colours(frame: av.VideoFrame) -> tuple[int, int, int]:
-    """Matrix, primaries and transfer; what goes with the matrix where the clip does not tell."""
-    matrix = matrix_of(frame)
-    primaries, transfer = (
-        matrix if one == _UNSPECIFIED else int(one) for one in (frame.color_primaries, frame.color_trc)
-    )
-    return matrix, primaries, transfer
 
 
 def luma_of(image: Image) -> bytes:

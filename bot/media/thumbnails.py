@@ -11,11 +11,9 @@ from typing import Any
 import av
 from PIL import Image, ImageOps
 
-from bot.media.encoding import opened
 from bot.media.probe import probe
 from bot.media.reading import UnreadableError
-
-Size = tuple[int, int]
+from bot.media.streams import Size, decoding, opened
 
 PIXELS_MAX = 40_000_000
 """6000 × 6000, the largest reference that a provider takes, and a little."""
@@ -72,16 +70,12 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 def frames_of(path: Path, *, count: int, box: Size) -> list[Shot]:
     """Evenly spaced, the first and the last among them; fewer only if the clip has fewer."""
-    try:
+    with decoding():
         with opened(path) as container:
             times = _times(container)
         wanted = _spread(times[0], count)
         with opened(path) as container:
             shots = [_shot(frame, box) for frame in _decoded(container, wanted, times[1])]
-    except av.FFmpegError as error:
-        if isinstance(error, MemoryError):
-            raise
-        raise UnreadableError("cannot be decoded") from error
     if not shots:
         raise UnreadableError("has no frame that can be decoded")
     return shots
@@ -142,7 +136,7 @@ def waveform(path: Path, *, columns: int) -> list[float]:
     with path.open("rb") as file:
         kind = probe(file, path.stat().st_size).format
     samples = array("h")
-    with av.open(str(path), format=_SOUND_FORMATS[kind], options={"protocol_whitelist": "file"}) as container:
+    with opened(path, _SOUND_FORMATS[kind]) as container:
         small = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
         for frame in container.decode(container.streams.audio[0]):
             for part in small.resample(frame):

@@ -19,10 +19,10 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from bot.media.encoding import opened
 from bot.media.film import copied, encoded
 from bot.media.frames import final_frame, picture
 from bot.media.last_frame import take_last_frame
+from bot.media.streams import opened
 from bot.media.takes import Take, look
 from tests.media import filming
 

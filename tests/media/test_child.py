@@ -123,7 +123,6 @@ async def test_too_much_computing_is_named() -> None:
         "1 / 0",
         "import os; os.abort()",
         "import os; os._exit(0)",
-        "open('large', 'wb').write(bytes(2_000_000))",
         "import bot.media.no_such_module",
         "[open('/dev/null') for _ in range(100)]",
     ],
@@ -131,6 +130,16 @@ async def test_too_much_computing_is_named() -> None:
 async def test_every_breakdown_is_one_typed_failure(code: str) -> None:
     failed = await failure_of(code, limits=Limits(file_bytes=1_000_000, files_open=50))
     assert failed.ending is Ending.CRASH
+
+
+async def test_a_file_over_its_limit_is_named() -> None:
+    failed = await failure_of("open('large', 'wb').write(bytes(2_000_000))", limits=Limits(file_bytes=1_000_000))
+    assert (failed.reason, failed.ending) == ("would come to more than 1 MB", Ending.REFUSED)
+
+
+async def test_a_full_disk_is_named() -> None:
+    failed = await failure_of("open('/dev/full', 'wb', buffering=0).write(b'x')")
+    assert (failed.reason, failed.ending) == ("has no room: the disk is full", Ending.DISK)
 
 
 async def test_a_result_that_is_no_object_is_a_breakdown() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bot.media.child import ChildFailedError, Ending, run_limited
 from bot.media.clips import check_playable
-from bot.media.limits import Limits
+from bot.media.library import CHECK_LIMITS, CHECK_TARGET
 from bot.media.probe import UnreadableError
 from tests.media import making
 
@@ -86,15 +86,14 @@ def test_damaged_clips_give_an_answer_or_a_refusal(files: dict[str, Path], tmp_p
             continue
 
 
-async def test_a_huge_picture_in_a_small_file_ends_with_a_reason(tmp_path: Path) -> None:
+async def test_a_huge_picture_in_a_small_file_is_refused_by_name(tmp_path: Path) -> None:
     path = making.plain_clip(tmp_path / "a.mp4", side=8192)
     with pytest.raises(ChildFailedError) as caught:
-        await run_limited(
-            "bot.media.clips:check_playable", {"path": str(path)}, limits=Limits(memory_bytes=300 * 1024 * 1024)
-        )
-    assert caught.value.ending in {Ending.MEMORY, Ending.REFUSED}
+        await run_limited(CHECK_TARGET, {"path": str(path)}, limits=CHECK_LIMITS)
+    assert caught.value.reason == "is a video of 8,192×8,192 pixels, which is more than can be worked on"
+    assert caught.value.ending is Ending.REFUSED
 
 
 async def test_a_child_answers_for_a_clip(files: dict[str, Path]) -> None:
-    found = await run_limited("bot.media.clips:check_playable", {"path": str(files["silent.mp4"])})
+    found = await run_limited(CHECK_TARGET, {"path": str(files["silent.mp4"])})
     assert (found["frames"], found["has_sound"]) == (48, False)

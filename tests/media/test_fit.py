@@ -59,11 +59,16 @@ def grainy(
     return path
 
 
-def corners(path: Path, *, full_range: bool = False, codec: str = "libx264") -> Path:
-    """Four plain quarters, each in its colour."""
+def quarters() -> np.ndarray[Any, Any]:
     picture = np.zeros((96, 160, 3), dtype=np.uint8)
     for colour, (y, x) in zip(CORNERS.values(), ((0, 0), (0, 80), (48, 0), (48, 80)), strict=True):
         picture[y : y + 48, x : x + 80] = colour
+    return picture
+
+
+def corners(path: Path, *, full_range: bool = False, codec: str = "libx264") -> Path:
+    """Four plain quarters, each in its colour."""
+    picture = quarters()
     pix_fmt = "yuvj420p" if full_range else "yuv420p"
     with av.open(path, "w") as container:
         video: Any = container.add_stream(codec, rate=24, options={"crf": "5", "preset": "ultrafast"})
@@ -255,6 +260,66 @@ def test_sound_that_is_aac_is_copied_and_other_sound_becomes_it(tmp_path: Path) 
     assert sound_bytes(tmp_path / "aac.mp4") == sound_bytes(tmp_path / "aac-out.mp4")
 
 
+@pytest.mark.parametrize("codec", ["alac", "pcm_s16le"])
+def test_other_sound_alone_is_made_anew_and_the_picture_stays(tmp_path: Path, codec: str) -> None:
+    source = grainy(tmp_path / ("a.mov" if codec == "pcm_s16le" else "a.mp4"), sound=codec, frames=12)
+    got = fitted(source, tmp_path / "out.mp4")
+    assert (got["how"], got["tries"]) == ("encode", 0)
+    assert sound_codec(tmp_path / "out.mp4") == "aac"
+    assert picture_bytes(tmp_path / "out.mp4") == picture_bytes(source)
+
+
+def test_large_sound_does_not_cost_the_picture(tmp_path: Path) -> None:
+    source = grainy(tmp_path / "a.mov", sound="pcm_s16le", frames=12, sound_seconds=10)
+    limit = source.stat().st_size - 400 * KIB
+    assert fitted(source, tmp_path / "out.mp4", limit)["tries"] == 0
+    assert picture_bytes(tmp_path / "out.mp4") == picture_bytes(source)
+
+
+def test_wide_colours_are_brought_into_a_screens(tmp_path: Path) -> None:
+    source = wide(tmp_path / "wide.mp4")
+    fitted(source, tmp_path / "out.mp4")
+    with av.open(tmp_path / "out.mp4") as container:
+        frame = next(container.decode(video=0))
+    assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (1, 1, 1)
+    assert_bright(corner_colours(tmp_path / "out.mp4"))
+
+
+def assert_bright(found: Mapping[str, tuple[int, ...]]) -> None:
+    """Each corner's colour is strong: what is wide and shown as it is looks grey."""
+    for at, corner in enumerate(("top left", "top right", "bottom left")):
+        rest = [level for channel, level in enumerate(found[corner]) if channel != at]
+        assert found[corner][at] > 60 + max(rest), found
+    assert max(found["bottom right"]) - min(found["bottom right"]) <= 6
+
+
+def wide(path: Path) -> Path:
+    """The four corners as a phone films them: ten bits, BT.2020, PQ."""
+    colours = "in_range=full:in_primaries=bt709:in_transfer=bt709:out_color_matrix=bt2020:out_range=limited"
+    with av.open(path, "w") as container:
+        options = {"crf": "5", "preset": "ultrafast", "x265-params": "log-level=none"}
+        video: Any = container.add_stream("libx265", rate=24, options=options)
+        video.width, video.height, video.pix_fmt = 160, 96, "yuv420p10le"
+        context = video.codec_context
+        context.colorspace = context.color_primaries = 9
+        context.color_trc, context.color_range = 16, 1
+        graph = av.filter.Graph()
+        graph.link_nodes(
+            graph.add_buffer(width=160, height=96, format=av.VideoFormat("rgb24"), time_base=Fraction(1, 24)),
+            graph.add("scale", f"{colours}:out_primaries=bt2020:out_transfer=smpte2084"),
+            graph.add("format", "yuv420p10le"),
+            graph.add("buffersink"),
+        ).configure()
+        for index in range(3):
+            frame = av.VideoFrame.from_ndarray(quarters(), format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 24)
+            frame.color_primaries = frame.color_trc = 1
+            graph.vpush(frame)
+            container.mux(video.encode(graph.vpull()))
+        container.mux(video.encode(None))
+    return path
+
+
 def sound_codec(path: Path) -> str:
     with av.open(path) as container:
         return container.streams.audio[0].codec_context.name
@@ -263,6 +328,11 @@ def sound_codec(path: Path) -> str:
 def sound_bytes(path: Path) -> bytes:
     with av.open(path) as container:
         return b"".join(bytes(packet) for packet in container.demux(audio=0))
+
+
+def picture_bytes(path: Path) -> bytes:
+    with av.open(path) as container:
+        return b"".join(bytes(packet) for packet in container.demux(video=0))
 
 
 async def test_it_runs_in_the_child(tmp_path: Path) -> None:

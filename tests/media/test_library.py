@@ -23,6 +23,7 @@ from bot.media.library import Library
 from bot.media.shelf import Shelf
 from bot.media.studio import Studio
 from bot.ports.outside import ClipUnreachableError, ClipUnusableError, Media
+from tests.media import making
 from tests.media.conftest import SAMPLES
 from tests.media.serving import Origin, serving
 from tests.media.test_guard import PUBLIC, Names
@@ -271,6 +272,7 @@ async def test_an_answer_cannot_name_other_files_of_this_machine(
         ("/page", "is a web page, not a video"),
         ("/sound", "has no video"),
         ("/empty", "is empty"),
+        ("/endless.mp4", "needs more memory than allowed"),
         ("/to?link=http://169.254.169.254/", "has a link that is not followed"),
     ],
 )
@@ -280,6 +282,7 @@ async def test_a_clip_that_does_not_play_is_unusable(
     data = files["first.mp4"].read_bytes()
     origin.files |= {
         "/cut.mp4": data[: len(data) * 4 // 5],
+        "/endless.mp4": making.with_endless_times(data),
         "/page": b"<html>",
         "/empty": b"",
         "/sound": files["a.m4a"].read_bytes(),
