@@ -28,13 +28,14 @@ from bot.sandbox.world import World
 from bot.settings import DefaultSettings, Settings
 from bot.wiring import now_ms, open_workshop, serve_discord
 
-CLIPS_A_DAY = 2
+CLIPS_A_DAY = 3
 CLIP_SECONDS_MAX = 90.0
 READY_SECONDS_MAX = 30.0
 STORYBOARD = (
     "Shot 1: @Image1 looks up from a warm windowsill as the light changes. "
     "Shot 2: @Video1 opens outside the window, a slow drift through deep space, with @Audio1 under it."
 )
+SEQUEL = "The camera flies on through the stars, back to the window."
 PORTRAIT = "Steam rises from @Image1 while the café wakes up, handheld and close."
 
 Say = Callable[[str], None]
@@ -148,7 +149,13 @@ async def _session(stage: Stage, say: Say) -> None:
             {"image1": samples / "cat.jpg", "video1": samples / "drift.mp4", "audio1": samples / "mood.mp3"},
         )
         say("Director: /generate with a picture, a clip and a soundtrack")
-        await _follow(stage, first, "Director", say)
+        thread_id = (await _follow(stage, first, "Director", say)).channel_id
+        again = stage.editor.slash(thread_id, "extend", options={"prompt": SEQUEL, "duration": 4})
+        say("Editor: /extend, from its last frame")
+        clip = await _follow(stage, again, "Editor", say)
+        film = stage.director.slash(clip.channel_id, "stitch", options={"clip": str(again.id)})
+        say("Director: /stitch, both as one film")
+        await _follow(stage, film, "Director", say)
         files = {"image1": samples / "coffee.jpg"}
         second = _ask(stage.editor, stage.channel, {"prompt": PORTRAIT, "duration": 4, "aspect": "9:16"}, files)
         say("Editor: /generate, upright, with one picture")
@@ -169,18 +176,19 @@ async def _follow(stage: Stage, asked: Invocation, who: str, say: Say) -> Messag
     """Wait for the card, then for the clip in the thread under it."""
     card = await asked.response(seconds=CLIP_SECONDS_MAX)
     say(f"{who} sees the card: {card.embeds[0]['title']}")
-    clip = await stage.world.changes.until(lambda: _clip_under(stage.world, card), seconds=CLIP_SECONDS_MAX)
+    clip = await stage.world.changes.until(lambda: _clip_of(stage.world, asked), seconds=CLIP_SECONDS_MAX)
     await stage.world.changes.until(lambda: _is_done(stage.world, card), seconds=CLIP_SECONDS_MAX)
     attached = clip.attachments[0]
     say(f"{who} gets {attached.filename} in the thread, {attached.size / 1e6:.1f} MB")
     return clip
 
 
-def _clip_under(world: World, card: Message) -> Message | None:
-    """A thread that was opened from a message has that message's id."""
-    return next((message for message in world.messages(card.id) if message.attachments), None)
+def _clip_of(world: World, asked: Invocation) -> Message | None:
+    """Every clip is posted with a nonce that names its job."""
+    messages = world.stored.messages.values()
+    return next((one for one in messages if one.nonce == f"{asked.id}-clip"), None)
 
 
 def _is_done(world: World, card: Message) -> bool | None:
     drawn = world.stored.messages[card.id].embeds
-    return True if drawn and drawn[0]["title"] == "Delivered" else None
+    return True if drawn and drawn[0]["title"] in {"Delivered", "Film"} else None

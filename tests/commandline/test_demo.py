@@ -23,7 +23,7 @@ def test_the_session_is_played_whatever_the_settings_say(tmp_path: Path) -> None
     assert ran.status == 0, ran.err
     assert {path.name for path in tmp_path.iterdir()} == {".env", "shown"}
     clips = sorted((tmp_path / "shown").glob("*.mp4"))
-    assert len(clips) == 2
+    assert len(clips) == 4
     for clip in clips:
         with av.open(str(clip)) as played:
             assert played.streams.video
