@@ -1,6 +1,7 @@
 """The buttons under a clip and on a waiting card."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import discord
 from discord.ext import commands
@@ -16,8 +17,8 @@ from bot.services.clip_desk import ClipDesk, Original
 from bot.services.films import Films
 from cogs.asking import answering
 from cogs.films import video_on
-from cogs.forms import PromptForm
-from cogs.placing import acknowledge
+from cogs.forms import FormAct, Submitted, ask_prompt, submitted
+from cogs.placing import acknowledge, check_permissions
 
 PIECE_BYTES = STEPS[0] - FORM_BYTES
 """What every server takes, whoever clicks."""
@@ -31,8 +32,8 @@ class ClipClicks(commands.Cog):
         self._desk = desk
         self._whispers = whispers
         self._acts: dict[ClipAct, Callable[[discord.Interaction, int], Awaitable[None]]] = {
-            ClipAct.EXTEND: self._extend,
-            ClipAct.CHANGE: self._change,
+            ClipAct.EXTEND: partial(self._ask, FormAct.EXTEND),
+            ClipAct.CHANGE: partial(self._ask, FormAct.CHANGE),
             ClipAct.FRAME: self._last_frame,
             ClipAct.SHEET: self._contact_sheet,
             ClipAct.ORIGINAL: self._original,
@@ -44,25 +45,28 @@ class ClipClicks(commands.Cog):
         async with answering(interaction):
             await self._acts[act](interaction, job_id)
 
-    async def _extend(self, interaction: discord.Interaction, job_id: int) -> None:
-        async def go_on(submitted: discord.Interaction, prompt: str) -> None:
-            asked = await acknowledge(submitted, self._whispers)
-            await self._films.extend(asked, clip_id=job_id, wish=Continuation(prompt=prompt))
+    @staticmethod
+    async def _ask(act: FormAct, interaction: discord.Interaction, job_id: int) -> None:
+        """Nobody writes a prompt for nothing: what can be refused now is."""
+        check_permissions(interaction)
+        await ask_prompt(interaction, act, job_id)
 
-        await interaction.response.send_modal(PromptForm(title="Extend", label="What happens next?", then=go_on))
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        form = submitted(interaction, FormAct.EXTEND, FormAct.CHANGE)
+        if form is not None:
+            async with answering(interaction):
+                await self._answer(interaction, form)
 
-    async def _change(self, interaction: discord.Interaction, _job_id: int) -> None:
+    async def _answer(self, interaction: discord.Interaction, form: Submitted) -> None:
+        """The form comes with the message that its button stands under, and that with a fresh link."""
+        asked = await acknowledge(interaction, self._whispers)
+        if form.act is FormAct.EXTEND:
+            await self._films.extend(asked, clip_id=form.about_id, wish=Continuation(prompt=form.prompt))
+            return
         if interaction.message is None:
             raise NoVideoError
-        video = video_on(interaction.message)
-
-        async def change(submitted: discord.Interaction, prompt: str) -> None:
-            asked = await acknowledge(submitted, self._whispers)
-            await self._films.change(asked, video=video, prompt=prompt)
-
-        await interaction.response.send_modal(
-            PromptForm(title="Change this video", label="What shall be different?", then=change)
-        )
+        await self._films.change(asked, video=video_on(interaction.message), prompt=form.prompt)
 
     async def _preview(self, interaction: discord.Interaction, job_id: int) -> None:
         asked = await acknowledge(interaction, self._whispers)

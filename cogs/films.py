@@ -1,5 +1,7 @@
 """`/extend`, `/stitch` and the context menus on any message with a video."""
 
+import time
+
 import discord
 from discord import app_commands
 from discord.app_commands import Range
@@ -8,17 +10,22 @@ from discord.ext import commands
 from bot.client import DailiesBot
 from bot.delivery.whispers import Whispers
 from bot.domain.chains import Continuation
-from bot.domain.film_errors import ClipUnknownError, NoVideoError
+from bot.domain.film_errors import ClipUnknownError, FormExpiredError, NoVideoError
 from bot.domain.jobs import Job
 from bot.domain.prompts import PROMPT_CHARS_MAX
 from bot.domain.requests import SEED_MAX, Aspect, Tier
 from bot.domain.slots import Frame, Kind, Place, Slot
 from bot.services.films import Films, Video
-from cogs.forms import PromptForm
+from cogs.asking import answering
+from cogs.forms import FormAct, Submitted, ask_prompt, submitted
 from cogs.generate import AspectName, ResolutionName, TierName
 from cogs.jobs import CHOICE_CHARS, JOB_ID
-from cogs.placing import acknowledge, clean_name, references_of
+from cogs.placing import acknowledge, check_permissions, clean_name, references_of
 
+CHOICES_MAX = 25
+"""https://docs.discord.com/developers/interactions/application-commands"""
+VIDEO_SECONDS = 3600.0
+"""So long a form may stand open; the video's link lives longer."""
 VIDEO_ENDINGS = (".mp4", ".mov", ".m4v")
 ClipId = Range[str, 1, 20]
 
@@ -29,6 +36,7 @@ class FilmCommands(commands.Cog):
     def __init__(self, *, films: Films, whispers: Whispers) -> None:
         self._films = films
         self._whispers = whispers
+        self._videos: dict[int, tuple[float, Video]] = {}
 
     @app_commands.command(description="Continue a clip from its last frame.")
     @app_commands.describe(
@@ -88,29 +96,46 @@ class FilmCommands(commands.Cog):
     @stitch.autocomplete("clip")
     async def _clips_here(self, interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
         clips = await self._films.clips_here(guild_id=interaction.guild_id, channel_id=interaction.channel_id or 0)
-        wanted = [job for job in clips if typed.lower() in f"{job.id} {job.request.prompt}".lower()]
-        return [app_commands.Choice(name=_choice(job), value=str(job.id)) for job in wanted]
+        wanted = [job for job in clips if typed.lower() in f"{job.id} {_choice(job)} {job.request.prompt}".lower()]
+        return [app_commands.Choice(name=_choice(job), value=str(job.id)) for job in wanted[:CHOICES_MAX]]
 
     async def extend_message(self, interaction: discord.Interaction, message: discord.Message) -> None:
         """*Extend video* on any message with a video."""
-        video = video_on(message)
-
-        async def go_on(submitted: discord.Interaction, prompt: str) -> None:
-            asked = await acknowledge(submitted, self._whispers)
-            await self._films.extend_video(asked, video=video, wish=Continuation(prompt=prompt))
-
-        await interaction.response.send_modal(PromptForm(title="Extend video", label="What happens next?", then=go_on))
+        await self._ask(interaction, FormAct.EXTEND_VIDEO, message)
 
     async def change_message(self, interaction: discord.Interaction, message: discord.Message) -> None:
         """*Change this video* on any message with a video."""
-        video = video_on(message)
+        await self._ask(interaction, FormAct.CHANGE_VIDEO, message)
 
-        async def change(submitted: discord.Interaction, prompt: str) -> None:
-            asked = await acknowledge(submitted, self._whispers)
-            await self._films.change(asked, video=video, prompt=prompt)
+    async def _ask(self, interaction: discord.Interaction, act: FormAct, message: discord.Message) -> None:
+        """Others' messages are shown to the bot only now, by the menu itself: the video is remembered for the form."""
+        check_permissions(interaction)
+        video, now = video_on(message), time.monotonic()
+        self._videos = {key: kept for key, kept in self._videos.items() if kept[0] > now}
+        self._videos[message.id] = (now + VIDEO_SECONDS, video)
+        await ask_prompt(interaction, act, message.id)
 
-        form = PromptForm(title="Change this video", label="What shall be different?", then=change)
-        await interaction.response.send_modal(form)
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        form = submitted(interaction, FormAct.EXTEND_VIDEO, FormAct.CHANGE_VIDEO)
+        if form is not None:
+            async with answering(interaction):
+                await self._answer(interaction, form)
+
+    async def _answer(self, interaction: discord.Interaction, form: Submitted) -> None:
+        asked = await acknowledge(interaction, self._whispers)
+        until, video = self._videos.get(form.about_id, (0.0, None))
+        wish = Continuation(prompt=form.prompt)
+        if video is not None and until > time.monotonic():
+            if form.act is FormAct.CHANGE_VIDEO:
+                await self._films.change(asked, video=video, prompt=form.prompt)
+            else:
+                await self._films.extend_video(asked, video=video, wish=wish)
+            return
+        clip = await self._films.clip_on(asked, message_id=form.about_id)
+        if clip is None or form.act is FormAct.CHANGE_VIDEO:
+            raise FormExpiredError(prompt=form.prompt)
+        await self._films.extend(asked, clip_id=clip.id, wish=wish)
 
 
 def _clip_id(typed: str) -> int:

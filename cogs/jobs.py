@@ -69,14 +69,14 @@ class Jobs(commands.Cog):
 
 
 def _listed(jobs: Sequence[Job], families: Mapping[int, Sequence[Job]]) -> list[str]:
-    """A line for each job, and a chain's tree once, under its newest clip here."""
+    """A line for each job, and a chain's tree once, under the first of its clips here."""
     lines: list[str] = []
     shown: set[int] = set()
     for job in jobs:
         family = families.get(job.id, ())
-        if job.id not in shown:
-            lines.append(words.line(job))
-            lines += [tree(family, job.id)] if family else []
+        lines.append(words.line(job))
+        if family and job.id not in shown:
+            lines.append(tree(family, job.id))
         shown |= {one.id for one in family}
     return lines
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import discord
 
 from bot.delivery.whispers import Whispers
+from bot.domain.film_errors import ServerOnlyError
 from bot.domain.jobs import ChannelTarget
 from bot.domain.references import Reference
 from bot.domain.request_errors import BotPermissionsError
@@ -17,7 +18,7 @@ FILE_NAME_CHARS = 80
 
 
 async def acknowledge(interaction: discord.Interaction, whispers: Whispers) -> Asked:
-    """Answer first; the reply becomes the job's card. Raises BotPermissionsError."""
+    """Answer first; the reply becomes the job's card. Raises ServerOnlyError, BotPermissionsError."""
     check_permissions(interaction)
     answer = await interaction.response.defer(thinking=True)
     whispers.keep(interaction.id, interaction)
@@ -34,7 +35,13 @@ async def acknowledge(interaction: discord.Interaction, whispers: Whispers) -> A
 
 
 def check_permissions(interaction: discord.Interaction) -> None:
-    """What a card and a clip need; the payload says what the bot may do here. Raises BotPermissionsError."""
+    """What a card and a clip need; the payload says what the bot may do here.
+
+    Raises BotPermissionsError; ServerOnlyError where no server's rules would hold: buttons also stand in direct
+    messages.
+    """
+    if interaction.guild_id is None:
+        raise ServerOnlyError
     may = interaction.app_permissions
     in_thread = isinstance(interaction.channel, discord.Thread)
     needed = {

@@ -152,7 +152,7 @@ def _job(line: Line) -> Line:
     where = line["thread_id"] if line["channel_id"] is None else line["channel_id"]
     known = {**line, "thread_id": where}
     known |= {"quote_usd": _usd(line["quote_micros"]), "cost_usd": _cost(line)}
-    texts = {"id", "guild_id", "member_id", "thread_id", "message_id"}
+    texts = {"id", "guild_id", "member_id", "thread_id", "message_id", "parent_id"}
     return {key: _text(known[key]) if key in texts else known[key] for key in JOB_KEYS}
 
 

@@ -134,7 +134,10 @@ async def _run_job(settings: Settings, request: Request, out: str | None, teller
             await stack.enter_async_context(_serving_links(workshop))
         target = FileTarget(path=str(place))
         await workshop.intake.accept(job_id=job_id, guild_id=None, member_id=MEMBER, target=target, request=request)
-        return await _until_ended(workshop, say, ended)
+        job = await _until_ended(workshop, say, ended)
+        if job.last_frame is not None:
+            teller.last_frame = str(workshop.media.stored_path(sha256=job.last_frame))
+        return job
 
 
 @asynccontextmanager

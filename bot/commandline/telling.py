@@ -41,6 +41,8 @@ class Teller:
     wish: Wish
     as_json: bool
     job: Job | None = None
+    last_frame: str | None = None
+    """Where the finished clip's last frame lies."""
     said: set[str] = field(default_factory=set)
 
     def tell_stage(self, job: Job) -> None:
@@ -97,7 +99,8 @@ class Teller:
     def _body(self) -> dict[str, object]:
         """Every key is always there."""
         known = {"provider": self.wish.provider, "seconds": self.wish.duration, "slots": self.wish.slots}
-        return dict.fromkeys(KEYS) | known | ({} if self.job is None else _outcome(self.job))
+        outcome = {} if self.job is None else _outcome(self.job) | {"last_frame": self.last_frame}
+        return dict.fromkeys(KEYS) | known | outcome
 
 
 def _is_refusal(error: BotError) -> bool:

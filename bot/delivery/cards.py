@@ -1,17 +1,22 @@
 """A job as a card: one embed that is edited along the way, with its buttons."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import discord
 
 from bot.delivery import words
 from bot.delivery.buttons import AsIsButton, CancelButton, ClipAct, ClipButton, ConfirmButton
 from bot.delivery.tree import total, tree
-from bot.domain.chains import path_in
-from bot.domain.jobs import Fitting, Job, JobState, Work
+from bot.domain.chains import PREVIEWER, path_in
+from bot.domain.changes import Change
+from bot.domain.jobs import PREVIEWABLE, Fitting, Job, JobState, Work
+from bot.domain.requests import Plan
 
 PROMPT_CHARS = 1200
 NAME_CHARS = 22
+NOTE_CHARS, NOTES_CHARS = 400, 600
+MORE_CHARS = 20
 CANCELLABLE = frozenset({JobState.CONFIRMING, JobState.APPROVING, JobState.QUEUED, JobState.RUNNING})
 COLOURS = {
     JobState.DELIVERED: 0x3BA55D,
@@ -25,8 +30,9 @@ COLOURS = {
     JobState.APPROVING: 0xE6A23C,
 }
 UNDER_WAY = 0x5865F2
-PREVIEWABLE = frozenset({JobState.CONFIRMING, JobState.APPROVING, JobState.QUEUED})
-PREVIEWER = "animatic"
+EMBED_CHARS = 6000
+FIELD_CHARS = 1024
+"""Of all of an embed, and of one field's value (https://docs.discord.com/developers/resources/message)."""
 
 
 def card(job: Job, *, ahead: int | None = None, family: Sequence[Job] = (), strip: str | None = None) -> discord.Embed:
@@ -39,17 +45,10 @@ def card(job: Job, *, ahead: int | None = None, family: Sequence[Job] = (), stri
         description=_prompt(job),
         colour=COLOURS.get(job.state, UNDER_WAY),
     )
-    if job.request.references:
+    if job.request.references and job.work is not Work.FILM:
         embed.add_field(name="References", value=_references(job), inline=False)
     if job.plan is not None:
-        embed.add_field(name="Clip", value=words.options(job.plan), inline=False)
-        embed.add_field(name="Price", value=words.price(job), inline=False)
-        if job.plan.changes and job.state is JobState.CONFIRMING:
-            sentences = tuple(change.sentence for change in job.plan.changes)
-            embed.add_field(name="What will be done", value=_bullets(sentences), inline=False)
-        if job.plan.notes:
-            embed.add_field(name="Notes", value=_bullets(job.plan.notes), inline=False)
-        embed.set_footer(text=f"{job.plan.provider} · job {job.id}")
+        _add_plan(embed, job, job.plan)
     if job.work is Work.FILM:
         embed.add_field(name="Joined", value=total(path_in(family, job.parent_id or 0)), inline=False)
     elif len(family) > 1:
@@ -60,7 +59,22 @@ def card(job: Job, *, ahead: int | None = None, family: Sequence[Job] = (), stri
         embed.add_field(name="What happened", value=_cut(words.plain(job.error_text)), inline=False)
     if job.message_id is not None and job.channel_id is not None:
         embed.add_field(name="The clip", value=jump_link(job), inline=False)
+    # Whoever asked knows the prompt; the rest is news.
+    over = len(embed) - EMBED_CHARS
+    if over > 0:
+        embed.description = _cut(embed.description or "", max(len(embed.description or "") - over, 1))
     return embed
+
+
+def _add_plan(embed: discord.Embed, job: Job, plan: Plan) -> None:
+    embed.add_field(name="Clip", value=words.options(plan), inline=False)
+    embed.add_field(name="Price", value=words.price(job), inline=False)
+    if plan.changes and job.state is JobState.CONFIRMING:
+        for block in _blocks(_changes(plan.changes), most=3):
+            embed.add_field(name="What will be done", value=block, inline=False)
+    if plan.notes:
+        embed.add_field(name="Notes", value=_blocks(_bullets(plan.notes), room=NOTES_CHARS)[0], inline=False)
+    embed.set_footer(text=f"{plan.provider} · job {job.id}")
 
 
 def buttons(job: Job) -> discord.ui.View:
@@ -76,15 +90,20 @@ def buttons(job: Job) -> discord.ui.View:
     return view
 
 
-def clip_buttons(job: Job) -> discord.ui.View:
-    """What stands under a clip, a film or a preview; each is checked again when it is clicked."""
+def clip_buttons(job: Job, *, in_server: bool = True) -> discord.ui.View:
+    """What stands under a clip, a film or a preview; each is checked again when it is clicked.
+
+    In a direct message nothing new can be asked for: there is no server whose rules would hold.
+    """
     acts = {
         Work.CLIP: [ClipAct.EXTEND, ClipAct.CHANGE, ClipAct.FRAME, ClipAct.SHEET],
         Work.FILM: [ClipAct.FRAME, ClipAct.SHEET],
         Work.PREVIEW: [ClipAct.SHEET],
     }[job.work]
     # Without its last frame nothing continues it.
-    kept = [act for act in acts if job.last_frame or act not in {ClipAct.EXTEND, ClipAct.FRAME}]
+    without = set() if in_server else {ClipAct.EXTEND, ClipAct.CHANGE}
+    without |= set() if job.last_frame else {ClipAct.EXTEND, ClipAct.FRAME}
+    kept = [act for act in acts if act not in without]
     original = [ClipAct.ORIGINAL] if job.fitting is Fitting.ENCODE else []
     view = discord.ui.View(timeout=None)
     for act in (*kept, *original):
@@ -124,10 +143,31 @@ def _short(name: str) -> str:
     return name if len(name) <= NAME_CHARS else f"…{name[1 - NAME_CHARS :]}"
 
 
-def _bullets(notes: tuple[str, ...]) -> str:
-    return _cut("\n".join(f"• {words.plain(note)}" for note in notes))
+def _changes(changes: Sequence[Change]) -> list[str]:
+    """Short names, so that every change can be read before it is agreed to."""
+    return _bullets([replace(change, name=_short(change.name)).sentence for change in changes])
 
 
-def _cut(text: str, limit: int = 1024) -> str:
-    """An embed field's value has 1,024 characters at most (docs.discord.com, message resource)."""
+def _bullets(notes: Sequence[str]) -> list[str]:
+    return [f"• {_cut(words.plain(note), NOTE_CHARS)}" for note in notes]
+
+
+def _blocks(lines: Sequence[str], *, most: int = 1, room: int = FIELD_CHARS) -> list[str]:
+    """Whole lines in at most so many fields; what does not go in is counted in the last."""
+    blocks = [""]
+    for at, line in enumerate(lines):
+        is_last = len(blocks) == most
+        kept_free = MORE_CHARS if is_last and at < len(lines) - 1 else 0
+        joined = f"{blocks[-1]}\n{line}".strip()
+        if len(joined) <= room - kept_free:
+            blocks[-1] = joined
+        elif not is_last:
+            blocks.append(line)
+        else:
+            blocks[-1] = f"{blocks[-1]}\n… and {len(lines) - at} more"
+            break
+    return blocks
+
+
+def _cut(text: str, limit: int = FIELD_CHARS) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"

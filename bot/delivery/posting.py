@@ -12,7 +12,7 @@ import discord
 import structlog
 
 from bot.delivery.cards import buttons, card, clip_buttons, clip_content
-from bot.delivery.upload_limits import UploadLimits
+from bot.delivery.upload_limits import DIRECT, UploadLimits
 from bot.delivery.whispers import Whispers
 from bot.delivery.words import unformatted
 from bot.domain.errors import ClipTooLargeError, UndeliverableError
@@ -35,7 +35,8 @@ FRESH_MS = 5_000
 """A post tried again later than this looks for the first one, beyond what a nonce remembers."""
 HISTORY_MAX = 1000
 UNAUTHORIZED = 401
-NOTICE_STEPS = {"clip": "note", "chan": "notc", "dm": "notd"}
+DIRECT_STEP = "dm"
+NOTICE_STEPS = {"clip": "note", "chan": "notc", DIRECT_STEP: "notd"}
 NO_BOOSTS = 0
 STRIP_NAME = "references.jpg"
 
@@ -73,6 +74,7 @@ class DiscordDelivery:
         self._strip_path = strip_path
         self._tiers: dict[int, int] = {}
         self._limits = UploadLimits()
+        self._direct: set[int] = set()
 
     async def show(self, *, job: Job) -> int | None:
         """Edit the card and open the thread. A card that was deleted is not drawn again."""
@@ -101,22 +103,26 @@ class DiscordDelivery:
         return await self._views.family_of(job.id if job.work is Work.CLIP else job.parent_id or 0)
 
     async def room(self, *, job: Job) -> int | None:
-        with translated():
-            return self._limits.room(await self._tier(job.guild_id))
+        return self._limits.room(await self._limited_by(job))
 
     async def post(self, *, job: Job, clip: Path) -> Posted:
         """Thread, then channel, then DM; the next only after a definite refusal of the one before."""
         refusal = "no place was left"
         for find_place in self._ladder(job):
+            place = None
             try:
                 with translated():
-                    return await self._post_at(job, clip, await find_place())
+                    place = await find_place()
+                    posted = await self._post_at(job, clip, place)
             except discord.HTTPException as fault:
-                if fault.status == 413 or fault.code == TOO_LARGE:  # noqa: PLR2004 -- HTTP's own number
-                    raise await self._too_large(job, clip) from fault
+                if place is not None and (fault.status == 413 or fault.code == TOO_LARGE):  # noqa: PLR2004 -- HTTP's own number
+                    raise await self._too_large(job, clip, place) from fault
                 refusal = fault.text or str(fault)
                 if fault.code not in NO_PLACE:
                     break
+            else:
+                self._direct.discard(job.id)
+                return posted
         raise UndeliverableError(reason=refusal, job=str(job.id))
 
     async def _post_at(self, job: Job, clip: Path, place: Place) -> Posted:
@@ -187,7 +193,7 @@ class DiscordDelivery:
             return await place.channel.send(
                 clip_content(job, chain=chain),
                 file=discord.File(stream, filename=_file_name(job), description=alt_text),
-                view=clip_buttons(job),
+                view=clip_buttons(job, in_server=place.step != DIRECT_STEP),
                 nonce=f"{job.id}-{place.step}",
                 allowed_mentions=_only(job),
                 **reply,
@@ -219,7 +225,7 @@ class DiscordDelivery:
 
         async def direct() -> Place:
             dm = await self._client.create_dm(discord.Object(id=int(job.member_id)))
-            return Place(dm, dm.id, "dm")
+            return Place(dm, dm.id, DIRECT_STEP)
 
         return [thread, channel, direct] if target.opens_thread else [thread, direct]
 
@@ -238,12 +244,24 @@ class DiscordDelivery:
             return None
         return target.status_message_id
 
-    async def _too_large(self, job: Job, clip: Path) -> ClipTooLargeError:
+    async def _too_large(self, job: Job, clip: Path, place: Place) -> ClipTooLargeError:
+        """Learned where it was said: for direct messages, or for servers of this one's tier as it is now."""
         size_bytes = (await asyncio.to_thread(clip.stat)).st_size
-        tier = await self._tier(job.guild_id)
-        self._limits.refuse(tier, size_bytes)
+        if place.step == DIRECT_STEP:
+            self._direct.add(job.id)
+        else:
+            self._tiers.pop(job.guild_id or 0, None)
+        tier = await self._limited_by(job)
+        if size_bytes <= self._limits.room(tier):
+            self._limits.refuse(tier, size_bytes)
         limit = self._limits.room(tier)
         return ClipTooLargeError(megabytes=size_bytes / MEGABYTE, limit_megabytes=limit / MEGABYTE, job=str(job.id))
+
+    async def _limited_by(self, job: Job) -> int:
+        if job.id in self._direct:
+            return DIRECT
+        with translated():
+            return await self._tier(job.guild_id)
 
     async def _tier(self, guild_id: int | None) -> int:
         """The boost tier, fetched once per server; a server that does not answer is taken for one without."""

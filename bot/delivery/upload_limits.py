@@ -2,7 +2,9 @@
 
 MEBIBYTE = 1024 * 1024
 STEPS = (10 * MEBIBYTE, 20 * MEBIBYTE, 50 * MEBIBYTE, 100 * MEBIBYTE)
-BELIEVED = {0: 20 * MEBIBYTE, 1: 20 * MEBIBYTE, 2: 50 * MEBIBYTE, 3: 100 * MEBIBYTE}
+DIRECT = -1
+"""A direct message: no server's boosts count there."""
+BELIEVED = {DIRECT: 10 * MEBIBYTE, 0: 20 * MEBIBYTE, 1: 20 * MEBIBYTE, 2: 50 * MEBIBYTE, 3: 100 * MEBIBYTE}
 """By boost tier (docs.discord.com, reference). The help pages have said 20 MiB for servers without boosts since 2026
 while the API went on refusing it: the larger one is tried once."""
 FORM_BYTES = 64 * 1024

@@ -49,6 +49,8 @@ def stage(job: Job, *, ahead: int | None = None) -> str:
     words = STAGES_OF_WORK[job.work].get(job.state, STAGES[job.state])
     if job.state is JobState.CONFIRMING and job.plan is not None and job.plan.changes:
         return "May your files be changed like this?"
+    if job.state is JobState.COLLECTING and job.has_agreed:
+        return "Changing the files as agreed"
     if job.state is JobState.QUEUED and job.work is Work.CLIP and ahead is not None:
         return f"{words}: next" if ahead == 0 else f"{words}: {ahead} before it"
     if job.state is JobState.RUNNING and job.progress:
@@ -78,6 +80,8 @@ def price(job: Job) -> str:
             return f"{quoted} at most. Nothing is held until you confirm; after an hour it is dropped."
         case _ if not job.quote_micros:
             return "Free"
+        case JobState.COLLECTING:
+            return f"{quoted} at most. Nothing is held yet."
         case _:
             return f"{quoted} held, never more"
 

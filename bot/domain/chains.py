@@ -10,7 +10,10 @@ from bot.domain.slots import Frame, Kind, Slot, mentions
 
 KEPT = "kept:"
 """The source of a reference that is on our disk already; its content hash follows."""
+PREVIEWER = "animatic"
+"""The provider that draws storyboards."""
 VIDEO_1 = Slot(kind=Kind.VIDEO, number=1)
+CHANGE = f"Change {VIDEO_1}: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,7 @@ def begun_from(frame: Reference, wish: Continuation) -> Request:
 def changed(*, prompt: str, name: str, source: str, size_bytes: int) -> Request:
     """A video that goes back as @Video1 with what shall be different; a prompt that does not name it is given that."""
     video = Reference(place=VIDEO_1, name=name, source=source, declared_bytes=size_bytes)
-    named = prompt if VIDEO_1 in mentions(prompt) else f"Change {VIDEO_1}: {prompt}"
+    named = prompt if VIDEO_1 in mentions(prompt) else f"{CHANGE}{prompt}"
     return Request(prompt=named, references=(video,))
 
 

@@ -97,3 +97,47 @@ class LookFailedError(RequestError):
     code: ClassVar[str] = "look_failed"
     template: ClassVar[str] = "That cannot be shown: {reason}."
     reason: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ChangeUnservableError(RequestError):
+    """A file of ours for a provider that fetches by link, without an address to fetch it from."""
+
+    code: ClassVar[str] = "change_unservable"
+    template: ClassVar[str] = (
+        "A reference does not fit as it is: {change} This bot cannot hand a changed file to {provider}, for it has no "
+        "public address. Change the file yourself, or ask whoever hosts the bot to set DAILIES_PUBLIC_URL."
+    )
+    change: str
+    provider: str
+
+
+@dataclass(eq=False, kw_only=True)
+class MachineBusyError(RequestError):
+    """Work on a reference that broke down again and again."""
+
+    code: ClassVar[str] = "machine_busy"
+    template: ClassVar[str] = (
+        "The bot's machine could not work on the files: it {reason}. Nothing was held; ask again in some minutes."
+    )
+    reason: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ServerOnlyError(RequestError):
+    """A click under a clip that came by direct message."""
+
+    code: ClassVar[str] = "server_only"
+    template: ClassVar[str] = "Clips are made in servers, not here. Go to the channel where this one was asked for."
+
+
+@dataclass(eq=False, kw_only=True)
+class FormExpiredError(RequestError):
+    """A form that was sent after its video was forgotten."""
+
+    code: ClassVar[str] = "form_expired"
+    template: ClassVar[str] = (
+        "This form stood open for too long, or the bot was started anew meanwhile. Open it on the message again. "
+        "You had written: {prompt}"
+    )
+    prompt: str

@@ -71,6 +71,8 @@ ENDS = frozenset(state for state, onward in MOVES.items() if not onward)
 OPEN = frozenset(MOVES) - ENDS
 HOLDING = OPEN - {_S.COLLECTING, _S.CONFIRMING}
 """A clip's job holds money exactly in the states between hold and end."""
+PREVIEWABLE = frozenset({_S.CONFIRMING, _S.APPROVING, _S.QUEUED})
+"""States with a plan of which nothing was handed over yet."""
 AT_PROVIDER = frozenset({_S.SUBMITTING, _S.UNCERTAIN, _S.RUNNING})
 """States that take one of the account's concurrent places."""
 

@@ -246,8 +246,8 @@ class PublicUrlMissingError(RequestError):
 
     code: ClassVar[str] = "public_url_missing"
     template: ClassVar[str] = (
-        "{place}: {provider} fetches references by link, and {name} is a local file. "
-        "Set DAILIES_PUBLIC_URL to this machine's public https address, or use another provider."
+        "{place}: {provider} fetches references by link, and {name} lies on the bot's own machine. Whoever hosts the "
+        "bot must set DAILIES_PUBLIC_URL to its public https address, or name a provider that takes files."
     )
     place: str
     provider: str

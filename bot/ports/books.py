@@ -350,11 +350,18 @@ class Views(Protocol):
         ...
 
     async def family_of(self, job_id: int) -> list[Job]:
-        """Every clip that hangs together with this one, the oldest first."""
+        """Every clip that hangs together with this one, the oldest first; ended without a clip only this one itself.
+
+        What may yet be refused is for its requester's eyes alone, and so is what was.
+        """
         ...
 
     async def clips_here(self, *, guild_id: int | None, channel_id: int, limit: int) -> list[Job]:
         """Delivered clips with a last frame that stand in a channel or were asked for there, the newest first."""
+        ...
+
+    async def clip_at(self, *, message_id: int) -> Job | None:
+        """The delivered clip that a message carries."""
         ...
 
     async def ahead_of(self, job: Job) -> int:

@@ -5,16 +5,18 @@ from dataclasses import replace
 
 import structlog
 
+from bot.domain.chains import KEPT
 from bot.domain.changes import Change
 from bot.domain.errors import BotError, ProviderError, QuotaError, RequestError
-from bot.domain.film_errors import ReferenceMustChangeError
+from bot.domain.film_errors import ChangeUnservableError, MachineBusyError, ReferenceMustChangeError
 from bot.domain.jobs import ChannelTarget, Job, JobState, Work
+from bot.domain.pacing import backoff_seconds
 from bot.domain.references import MEGABYTE, ReferenceRules, StoredReference, check_stored
-from bot.domain.request_errors import CopiesFullError, ReferenceUnreadableError
+from bot.domain.request_errors import CopiesFullError, PublicUrlMissingError, ReferenceUnreadableError
 from bot.domain.requests import Plan
 from bot.ports.books import Books, Transaction
 from bot.ports.outside import Media, Studio, StudioBusyError, StudioRefusalError
-from bot.services.admission import Admission
+from bot.services.admission import CONFIRM_HOURS, HOUR_MS, Admission
 from bot.services.moves import end, move
 from bot.services.routing import Router
 from bot.services.sources import Sources
@@ -22,6 +24,8 @@ from bot.services.sources import Sources
 MEMBER_BYTES_MAX = 1_000 * MEGABYTE
 """Two requests with every slot at its largest."""
 TOTAL_BYTES_MAX = 20_000 * MEGABYTE
+BUSY_SECONDS_MAX = 600
+"""So long a machine without time or memory is waited out while somebody waits for a card."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +61,8 @@ class Collector:
                     await self._collect_preview(job)
                 case Work.FILM:
                     await self._books.write(lambda tx: self._collect_film(tx, job))
+        except StudioBusyError as fault:
+            await self._again(job, str(fault))
         except (RequestError, QuotaError, ProviderError) as refusal:
             await self._refuse(job, refusal)
 
@@ -64,15 +70,36 @@ class Collector:
         plan = await (self._mended(job.plan) if job.has_agreed and job.plan else self._planned(job))
         self._sources.links(plan, self._router.row(plan.provider))
         await self._draw_strip(job, plan)
-        # What was agreed to is a price as well: another one is asked for again.
-        agreed = job.has_agreed and self._router.quote(plan) <= (job.quote_micros or 0)
-        await self._books.write(lambda tx: self._admission.take(tx, job, plan, confirmed=agreed))
+        await self._books.write(lambda tx: self._take(tx, job, plan))
+
+    def _take(self, tx: Transaction, job: Job, plan: Plan) -> None:
+        """What was agreed to is a price as well: a higher one is asked for again, whatever the server asks for."""
+        price, now_ms = self._router.quote(plan), self._now_ms()
+        if job.has_agreed and price > (job.quote_micros or 0):
+            due_ms = now_ms + CONFIRM_HOURS * HOUR_MS
+            move(tx, job, JobState.CONFIRMING, now_ms=now_ms, plan=plan, quote_micros=price, due_ms=due_ms)
+            return
+        self._admission.take(tx, job, plan, confirmed=job.has_agreed)
 
     async def _planned(self, job: Job) -> Plan:
         await self._books.write(lambda tx: self._admit(tx, job))
         stored = await self._copies(job)
         plan = await self._books.write(lambda tx: self._admission.plan(tx, job, stored))
-        return plan if isinstance(job.target, ChannelTarget) else unasked(plan, self._router.row(plan.provider).rules)
+        if not isinstance(job.target, ChannelTarget):
+            return unasked(plan, self._router.row(plan.provider).rules)
+        return self._servable(plan)
+
+    def _servable(self, plan: Plan) -> Plan:
+        """A file that we change has no link of Discord's: where that is all a provider takes, none is offered."""
+        row = self._router.row(plan.provider)
+        try:
+            self._sources.links(_all_kept(plan), row)
+        except PublicUrlMissingError as error:
+            for change in plan.changes:
+                if change.is_needed:
+                    raise ChangeUnservableError(change=change.sentence, provider=row.title) from error
+            return unasked(plan, row.rules)
+        return plan
 
     async def _mended(self, plan: Plan) -> Plan:
         """The changes made that the requester agreed to."""
@@ -86,7 +113,7 @@ class Collector:
         if change is None:
             return one
         try:
-            return await self._studio.mend(stored=one, change=change)
+            return _kept(await self._studio.mend(stored=one, change=change))
         except StudioRefusalError as refusal:
             raise ReferenceUnreadableError(place=str(one.place), name=one.name, reason=str(refusal)) from refusal
 
@@ -110,6 +137,15 @@ class Collector:
     async def _copies(self, job: Job) -> list[StoredReference]:
         return [await self._media.copy(reference=reference) for reference in job.request.references]
 
+    async def _again(self, job: Job, reason: str) -> None:
+        log.warning("collecting put off", reason=reason, tries=job.tries, **job.log_fields())
+        now_ms = self._now_ms()
+        if now_ms - job.since_ms > BUSY_SECONDS_MAX * 1000:
+            await self._refuse(job, MachineBusyError(reason=reason))
+            return
+        waiting = job.waiting(due_ms=now_ms + round(backoff_seconds(job.tries) * 1000), tries=job.tries + 1)
+        await self._books.write(lambda tx: tx.jobs.save(waiting))
+
     async def _refuse(self, job: Job, refusal: BotError) -> None:
         await self._books.write(lambda tx: end(tx, job, JobState.REFUSED, refusal, now_ms=self._now_ms()))
 
@@ -124,6 +160,17 @@ class Collector:
 def _check_room(whose: str, size: int, limit: int) -> None:
     if size > limit:
         raise CopiesFullError(whose=whose, megabytes=size / MEGABYTE, limit_megabytes=limit / MEGABYTE)
+
+
+def _all_kept(plan: Plan) -> Plan:
+    """The plan as it will be once its changes are made."""
+    places = {change.place for change in plan.changes}
+    return replace(plan, references=tuple(_kept(one) if one.place in places else one for one in plan.references))
+
+
+def _kept(one: StoredReference) -> StoredReference:
+    """A file of our own making: its first link leads to what it was made of."""
+    return replace(one, reference=replace(one.reference, source=f"{KEPT}{one.sha256}"))
 
 
 def unasked(plan: Plan, rules: ReferenceRules) -> Plan:

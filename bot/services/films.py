@@ -1,9 +1,10 @@
 """What may be made of a clip that exists: its continuation, a changed version, a film of its chain, a preview."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bot.domain.chains import KEPT, Continuation, begun_from, changed, continued, frame_of_video
+from bot.domain.chains import KEPT, PREVIEWER, Continuation, begun_from, changed, continued, frame_of_video
 from bot.domain.errors import BotError
 from bot.domain.film_errors import (
     ClipGoneError,
@@ -13,7 +14,7 @@ from bot.domain.film_errors import (
     PreviewBusyError,
     PreviewTooLateError,
 )
-from bot.domain.jobs import ChannelTarget, Job, JobState, Target, Work
+from bot.domain.jobs import PREVIEWABLE, ChannelTarget, Job, JobState, Target, Work
 from bot.domain.request_errors import JobUnknownError
 from bot.domain.requests import Aspect, Request
 from bot.ports.books import Books, Transaction, Views
@@ -21,9 +22,7 @@ from bot.ports.outside import Media
 from bot.services.bell import Bell
 from bot.services.intake import Intake
 
-CLIPS_LISTED = 25
-PREVIEWER = "animatic"
-PREVIEWABLE = frozenset({JobState.CONFIRMING, JobState.APPROVING, JobState.QUEUED})
+CLIPS_LOOKED_THROUGH = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,18 +69,24 @@ class Films:
 
     async def clips_here(self, *, guild_id: int | None, channel_id: int) -> list[Job]:
         """The newest first."""
-        return await self._views.clips_here(guild_id=guild_id, channel_id=channel_id, limit=CLIPS_LISTED)
+        return await self._views.clips_here(guild_id=guild_id, channel_id=channel_id, limit=CLIPS_LOOKED_THROUGH)
 
     async def extend(self, asked: Asked, *, clip_id: int | None, wish: Continuation) -> Job:
         """Continue a clip, the newest one here unless it is named. Raises RequestError."""
         parent = await (self._newest(asked) if clip_id is None else self.clip(asked, clip_id))
+        await self._check_frame(parent)
         return await self._begin(asked, continued(parent, wish), parent_id=parent.id)
+
+    async def clip_on(self, asked: Asked, *, message_id: int) -> Job | None:
+        """The clip of ours that a message carries."""
+        found = await self._views.clip_at(message_id=message_id)
+        return found if found is not None and _stands(found, asked) else None
 
     async def extend_video(self, asked: Asked, *, video: Video, wish: Continuation) -> Job:
         """Continue any video; one of ours keeps its place in the chain."""
-        parent = await self._clip_on(asked, video.message_id)
+        parent = await self.clip_on(asked, message_id=video.message_id)
         if parent is not None:
-            return await self._begin(asked, continued(parent, wish), parent_id=parent.id)
+            return await self.extend(asked, clip_id=parent.id, wish=wish)
         frame = frame_of_video(name=video.name, source=video.link, size_bytes=video.size_bytes)
         return await self._begin(asked, begun_from(frame, wish), parent_id=None)
 
@@ -99,7 +104,8 @@ class Films:
         for one in chain:
             if self._media.clip_path(job_id=one.id) is None:
                 raise await self._gone(one)
-        film = self._job(asked, Work.FILM, parent_id=clip.id, request=replace(clip.request, references=()))
+        # The whole request: a prompt may name what came along.
+        film = self._job(asked, Work.FILM, parent_id=clip.id, request=clip.request)
         return await self._write(lambda tx: tx.jobs.add(film))
 
     async def preview(self, asked: Asked, *, job_id: int) -> Job:
@@ -124,9 +130,11 @@ class Films:
             raise NoClipHereError
         return newest[0]
 
-    async def _clip_on(self, asked: Asked, message_id: int) -> Job | None:
-        here = await self.clips_here(guild_id=asked.guild_id, channel_id=asked.channel_id)
-        return next((job for job in here if job.message_id == message_id), None)
+    async def _check_frame(self, parent: Job) -> None:
+        try:
+            await asyncio.to_thread(self._media.stored_path, sha256=parent.last_frame or "")
+        except FileNotFoundError as error:
+            raise await self._gone(parent) from error
 
     async def _begin(self, asked: Asked, request: Request, *, parent_id: int | None) -> Job:
         return await self._intake.accept(
@@ -140,6 +148,9 @@ class Films:
         )
 
     def _preview(self, tx: Transaction, asked: Asked, job_id: int) -> Job:
+        doubled = tx.jobs.get(asked.job_id)
+        if doubled is not None:
+            return doubled
         job = tx.jobs.get(job_id)
         if job is None or (job.guild_id, job.member_id) != (asked.guild_id, asked.member_id):
             raise JobUnknownError(job=str(job_id))

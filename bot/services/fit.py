@@ -79,6 +79,8 @@ class Fitter:
 
     async def _ready(self, job: Job, clip: Path, last_frame: str | None, fitted: Fitted) -> None:
         changes = {
+            # Fitted before, it may have been posted before, longer ago than a nonce remembers: then it is looked for.
+            "tries": int(job.upload_path is not None),
             "clip_path": str(clip),
             "clip_bytes": await _size_of(clip),
             "last_frame": last_frame,

@@ -162,7 +162,8 @@ class SqliteJobs:
         row = self._connection.execute(
             "SELECT COALESCE(SUM(json_extract(one.value, '$.declared_bytes')), 0) "
             "FROM job, json_each(job.request, '$.references') AS one "
-            "WHERE job.is_open = 1 AND (:member IS NULL OR (job.member_id = :member AND job.guild_id IS :guild))",
+            "WHERE job.is_open = 1 AND job.work = 'clip' "
+            "AND (:member IS NULL OR (job.member_id = :member AND job.guild_id IS :guild))",
             {"member": member_id, "guild": guild_id},
         ).fetchone()
         return int(row[0])

@@ -38,7 +38,7 @@ WHERE state = 'DELIVERED' AND guild_id IS ?1 AND work = 'clip' AND last_frame IS
     AND ?2 IN (channel_id, target ->> 'channel_id')
 ORDER BY id DESC LIMIT ?3
 """
-# From any clip up to the first one, and down again to every branch.
+# From any clip up to the first one, and down again to every branch that is let in or delivered.
 _FAMILY = """
 WITH RECURSIVE path (id) AS (
     SELECT ?1
@@ -49,7 +49,9 @@ WITH RECURSIVE path (id) AS (
     UNION
     SELECT job.id FROM family JOIN job ON job.parent_id = family.id AND job.work = 'clip'
 )
-SELECT job.* FROM family JOIN job ON job.id = family.id ORDER BY job.id
+SELECT job.* FROM family JOIN job ON job.id = family.id
+WHERE job.id = ?1 OR job.state = 'DELIVERED' OR (job.is_open = 1 AND job.state <> 'COLLECTING')
+ORDER BY job.id
 """
 _LISTING = """
 SELECT id, guild_id, member_id, state, provider, task_id, attempts, quote_micros, cost_micros, thread_id, channel_id,
@@ -96,6 +98,12 @@ class SqliteViews:
 
     async def clips_here(self, *, guild_id: int | None, channel_id: int, limit: int) -> list[Job]:
         return await self._jobs(_CLIPS_HERE, guild_id, channel_id, limit)
+
+    async def clip_at(self, *, message_id: int) -> Job | None:
+        jobs = await self._jobs(
+            "SELECT * FROM job WHERE state = 'DELIVERED' AND message_id = ? AND work = 'clip'", message_id
+        )
+        return jobs[0] if jobs else None
 
     async def jobs_of(self, *, guild_id: int | None, member_id: str, limit: int) -> list[Job]:
         return await self._jobs(

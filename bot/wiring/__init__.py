@@ -20,6 +20,7 @@ from bot.delivery.posting import DiscordDelivery
 from bot.delivery.targets import ByTarget
 from bot.delivery.terminal import FileDelivery
 from bot.delivery.whispers import Whispers
+from bot.domain.chains import PREVIEWER
 from bot.domain.errors import SettingsError
 from bot.domain.jobs import JobState
 from bot.domain.links import SignedLinks
@@ -63,7 +64,6 @@ from bot.storage.views import SqliteViews, open_views
 from bot.web.app import make_app, serving
 from bot.wiring.accounts import animatic, open_accounts, paid_account, rows
 
-PREVIEWER = "animatic"
 LINK_SECRET_BYTES = 32
 PLACEHOLDER = "https://placeholder.invalid/files"
 """What a dry run shows where a provider would get a link."""
@@ -316,7 +316,7 @@ def _lanes(workshop: Workshop, delivery: Delivery) -> list[Lane]:
         Lane(name="submit", steps=submits, limit=8, seconds_max=60),
         Lane(name="poll", steps={JobState.RUNNING: watcher.step}, limit=8, seconds_max=60),
         Lane(name="transfer", steps={JobState.FETCHING: finisher.fetch}, limit=4, seconds_max=900),
-        Lane(name="encode", steps={JobState.FITTING: fitter.step}, limit=2, seconds_max=1800),
+        Lane(name="encode", steps={JobState.FITTING: fitter.step}, limit=2, seconds_max=3700),
         Lane(name="post", steps={JobState.POSTING: finisher.post}, limit=4, seconds_max=600),
     ]
 

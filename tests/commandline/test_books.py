@@ -1,15 +1,19 @@
 """`dailies jobs`, `ledger` and `backup`: on books with something in them, and before there are any."""
 
+import asyncio
 import csv
 import io
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from bot.storage.books import open_books
 from tests.commandline.rig import SMALL, dailies, several
+from tests.storage.making import new_job
 
 COLUMNS = (
     "seq",
@@ -54,6 +58,14 @@ def test_jobs_for_people_and_programs(kept: Path) -> None:
     ]
     lines = shown.out.splitlines()
     assert [line.split()[:2] for line in lines] == [[job["id"], job["state"]] for job in jobs]
+
+
+async def test_a_parents_id_is_text_like_every_other(tmp_path: Path) -> None:
+    async with open_books(tmp_path / "data") as books:
+        clip = new_job(1433000000000000001)
+        await books.write(lambda tx: [tx.jobs.add(clip), tx.jobs.add(replace(clip, id=clip.id + 1, parent_id=clip.id))])
+    listed = await asyncio.to_thread(dailies, tmp_path, "jobs", "--json")
+    assert [job["parent_id"] for job in listed.value] == ["1433000000000000001", None]
 
 
 def test_the_ledger_verifies_and_says_how_much_it_looked_at(kept: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import pytest
+from PIL import Image
 
 from bot.storage.books import open_books
 from tests.commandline.rig import SAMPLES, SMALL, Ran, assert_nothing_held, dailies, environment
@@ -76,6 +77,8 @@ def test_json_has_every_key_and_nothing_beside_it(folder: Path, told: Ran) -> No
     assert job["job_id"].isdecimal()
     assert Path(job["video"]) == folder / "new folder" / "{x} 'ü'.mp4"
     assert Path(job["video"]).stat().st_size > 0
+    with Image.open(job["last_frame"]) as still:
+        assert (still.format, still.height) == ("PNG", 480)
 
 
 def test_the_books_tell_the_same(folder: Path, plain: Ran, told: Ran) -> None:
@@ -101,8 +104,6 @@ def test_the_books_tell_the_same(folder: Path, plain: Ran, told: Ran) -> None:
 
 
 def test_small_pictures_are_sent_with_a_warning_even_as_json(folder: Path) -> None:
-    from PIL import Image  # noqa: PLC0415 -- only here
-
     Image.new("RGB", (400, 400)).save(folder / "small.png")
     ran = dailies(folder, "generate", "@Image1", "--image", "small.png", "--dry-run", "--json")
     assert (ran.status, ran.value["error"]) == (0, None)

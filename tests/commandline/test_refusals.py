@@ -34,7 +34,7 @@ AT_ONCE: list[tuple[str, Sequence[str], str]] = [
     ("a fox", ("--style", "noir"), "There is no style noir"),
     ("a fox", ("--provider", "nobody"), "There is no provider nobody here; there is animatic, unifically."),
     ("a fox", (*PAID, "--resolution", "1080p"), "Unifically cannot do resolution 1080p; it has 720p here."),
-    ("a fox", (*PAID, "--image", CAT), "cat.jpg is a local file. Set DAILIES_PUBLIC_URL"),
+    ("a fox", (*PAID, "--image", CAT), "cat.jpg lies on the bot's own machine"),
     ("a fox", ("--out", "."), "it is a folder."),
     ("a fox", ("--out", "/dev/null"), "--out /dev/null: it is not a plain file."),
     ("a fox", ("--out", "/dev/null/clip.mp4"), "--out /dev/null/clip.mp4: no file can be made in /dev/null."),

@@ -9,4 +9,5 @@ ALTER TABLE job ADD COLUMN upload_bytes INTEGER;
 ALTER TABLE job ADD COLUMN fitting TEXT;
 
 CREATE INDEX job_of_parent ON job (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX job_at_message ON job (message_id) WHERE message_id IS NOT NULL;
 CREATE INDEX job_delivered ON job (guild_id, id) WHERE state = 'DELIVERED';
