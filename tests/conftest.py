@@ -6,7 +6,6 @@ from hypothesis import settings
 from bot.commandline.logs import set_up_logs
 from bot.settings import DefaultSettings
 
-
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
