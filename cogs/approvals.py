@@ -15,7 +15,7 @@ CONFIRMED = {
     Confirmed.CHANGES_FIRST: "Agreed. The files are changed first; then the price is held, and never more is charged.",
     Confirmed.NEEDS_APPROVAL: "Confirmed. This price needs approval here: the request was passed on.",
     Confirmed.PRICE_ROSE: "The price has changed meanwhile. Nothing is held: look at the new one and confirm again.",
-    Confirmed.TOO_LATE: "This clip no longer waits for a word. Ask for it again if you like.",
+    Confirmed.TOO_LATE: "This clip no longer waits for a word: it has had one already, or its time is over.",
 }
 
 

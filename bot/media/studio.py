@@ -4,6 +4,7 @@ Of each kind one at a time: what takes a moment does not wait for what takes a q
 """
 
 import asyncio
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -117,9 +118,7 @@ class Studio:
         try:
             with clip.open("rb") as file:
                 for piece in pieces:
-                    piece.parent.mkdir(parents=True, exist_ok=True)
-                    with piece.open("wb") as part:
-                        _copy(file, part, bytes_max)
+                    _write_piece(file, piece, bytes_max)
         except OSError:
             for piece in pieces:
                 piece.unlink(missing_ok=True)
@@ -143,6 +142,18 @@ class Studio:
 
 async def size_of(path: Path) -> int:
     return (await asyncio.to_thread(path.stat)).st_size
+
+
+def _write_piece(file: BinaryIO, piece: Path, bytes_max: int) -> None:
+    """Another click may be sending the piece that is there: it is replaced, never written over."""
+    piece.parent.mkdir(parents=True, exist_ok=True)
+    part = piece.with_name(f"{piece.name}.{uuid.uuid4().hex}")
+    try:
+        with part.open("xb") as written:
+            _copy(file, written, bytes_max)
+        part.replace(piece)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _copy(file: BinaryIO, part: BinaryIO, bytes_max: int) -> None:
