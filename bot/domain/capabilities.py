@@ -1,16 +1,62 @@
 """What a provider can do, as data, and the plan that comes of a request."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
 
 from bot.domain.changes import frame_notes, offered
-from bot.domain.prompts import unmentioned
-from bot.domain.references import ReferenceRules, StoredReference, check_stored, slots_of
+from bot.domain.pricing import PriceRule
+from bot.domain.prompts import PromptAdvice, unmentioned
+from bot.domain.references import MEGABYTE, ReferenceRules, StoredReference, check_audio_company, check_stored, slots_of
 from bot.domain.request_errors import OptionUnsupportedError, TooManyReferencesError
-from bot.domain.requests import Aspect, Plan, Request, Tier
-from bot.domain.slots import Frame, Kind, kind_of
+from bot.domain.requests import Aspect, Camera, Plan, Request, Tier
+from bot.domain.slots import Frame, Kind, Place, Slot, dense_names, kind_of, rewrite_mentions
 
 DURATION_DEFAULT_SECONDS = 5
+
+
+class Transport(StrEnum):
+    """How a reference reaches the provider."""
+
+    LINK = "link"
+    BASE64 = "base64"
+    DATA_URI = "data_uri"
+    FILE = "file"
+    """It reads our own disk."""
+
+
+BY_LINK: Mapping[Kind, tuple[Transport, ...]] = dict.fromkeys(Kind, (Transport.LINK,))
+
+
+class Option(StrEnum):
+    """An optional field of a request that a provider may have a place for."""
+
+    SEED = "seed"
+    NEGATIVE_PROMPT = "negative_prompt"
+    STYLE = "style"
+    CAMERA = "camera"
+    CAMERA_WITH_FRAME = "camera_with_frame"
+    """A field for camera motions, but only beside a first frame."""
+    CAMERA_FIXED = "camera_fixed"
+    WATERMARK = "watermark"
+    WEB_SEARCH = "web_search"
+    LAST_FRAME = "last_frame"
+    """It gives the last frame as a picture when asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
+    """What may be done with a first and an end frame.
+
+    `first_alone` False: a first frame without an end frame is sent, though nobody documents it.
+    """
+
+    first: bool = True
+    first_alone: bool = True
+    end: bool = True
+    with_references: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,42 +65,69 @@ class TierRow:
 
     model: str
     resolutions: tuple[str, ...]
-    micros_per_second: int
+    price: PriceRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """One provider's row. `options` names the optional request fields it has a place for.
+    """One provider's row: what is true of it, where that is written (`source`) and when it was read (`read_on`).
 
-    `first_frame_alone` False: a first frame without an end frame is sent, though nobody documents it. Limits are per
-    account. `submits_repeatably`: the same attempt handed over twice is one task. `source` says where
-    the facts are written and when they were read.
+    `durations` is a set of seconds or a `range`. `sound_available` False: its clips are silent. `transports` names per
+    kind what it takes, the preferred first. `mention_template` None: plain words, `Image 1`. `cancels`: a task can be
+    stopped while it waits; `lists`: tasks can be listed; `calls_back`: it tells of an end by itself;
+    `submits_repeatably`: the same attempt handed over twice is one task. Limits are per account;
+    `retention_seconds` is how long a result stays, None where nobody says.
     """
 
     provider: str
     title: str
     source: str
-    tiers: dict[Tier, TierRow]
-    durations: tuple[int, ...]
+    read_on: date
+    tiers: Mapping[Tier, TierRow]
+    durations: Sequence[int]
     aspects: tuple[Aspect, ...]
-    references_max: dict[Kind, int]
-    options: frozenset[str] = frozenset()
+    sound_available: bool = True
+    sound_switchable: bool = True
     silent_with_audio: bool = True
-    frames_with_references: bool = False
-    first_frame_alone: bool = True
-    takes_links_only: bool = True
-    submits_repeatably: bool = False
-    mention_template: str = "{kind} {number}"
+    references_max: Mapping[Kind, int]
+    references_total_max: int | None = None
+    references_bytes_max: int | None = None
+    audio_needs_visual: bool = True
+    transports: Mapping[Kind, tuple[Transport, ...]] = field(default_factory=lambda: BY_LINK)
+    frames: Frames = Frames()
+    mention_template: str | None = None
+    prompt_chars_max: int | None = None
+    negative_prompt_chars_max: int | None = None
+    prompt_advice: PromptAdvice | None = None
+    options: frozenset[Option] = frozenset()
     rules: ReferenceRules = field(default_factory=ReferenceRules)
+    tells_progress: bool = False
+    cancels: bool = False
+    lists: bool = False
+    calls_back: bool = False
+    submits_repeatably: bool = False
+    retention_seconds: int | None = None
     max_concurrent: int
     requests_per_second: float
     typical_seconds: int
     deadline_seconds: int
 
+    def takes_link(self, kind: Kind) -> bool:
+        return Transport.LINK in self.transports.get(kind, ())
+
+    def needs_link(self, kind: Kind) -> bool:
+        return self.transports.get(kind) == (Transport.LINK,)
+
 
 def quote_micros(plan: Plan, capabilities: Capabilities) -> int:
     """The worst case in micro-dollars; never more than this is charged."""
-    return capabilities.tiers[plan.tier].micros_per_second * plan.duration_seconds
+    return capabilities.tiers[plan.tier].price.quote(plan)
+
+
+def rendered_prompt(plan: Plan, capabilities: Capabilities) -> str:
+    """The prompt with the provider's own mentions. They count the references sent: a lone `@Image3` is its first."""
+    template = capabilities.mention_template or "{kind} {number}"
+    return rewrite_mentions(plan.prompt, dense_names([slot for slot, _ in plan.slotted], template))
 
 
 def default_duration(capabilities: Capabilities) -> int:
@@ -73,27 +146,35 @@ def make_plan(
     _check_references(stored, capabilities)
     changes, after = offered(stored, capabilities.rules)
     warnings = check_stored(after, capabilities.rules)
+    _check_bytes(after, capabilities)
     tier = _tier(request, capabilities)
     row = capabilities.tiers[tier]
+    fields = _fields(request, stored, capabilities)
     _check_extras(request, capabilities)
     _check_sound(request, stored, capabilities)
+    prompt, folded = _with_words(request, fields, capabilities)
     defaulted: list[str] = []
     return Plan(
         provider=capabilities.provider,
         model=row.model,
         tier=tier,
-        prompt=_with_words(request, capabilities),
+        prompt=prompt,
         duration_seconds=_duration(request, capabilities, defaulted),
         aspect=_aspect(request, stored, capabilities, defaulted),
         resolution=_resolution(request, row, capabilities),
-        sound=request.sound is not False,
+        sound=_sound(request, capabilities, defaulted),
         seed=_seed(request, capabilities, draw_seed),
         watermark=bool(request.watermark),
+        web_search=bool(request.web_search),
+        camera=request.camera if "camera" in fields else None,
+        style=request.style if "style" in fields else None,
+        negative_prompt=request.negative_prompt,
         references=tuple(stored),
         changes=changes,
         notes=(
             *defaulted,
-            *_folded(request, capabilities),
+            *folded,
+            *_advice(prompt, capabilities),
             *_unmentioned(request),
             *_of_frames(stored, capabilities),
             *warnings,
@@ -113,13 +194,33 @@ def _listed(values: Iterable[object]) -> str:
 def _check_references(stored: Sequence[StoredReference], capabilities: Capabilities) -> None:
     slots = slots_of(one.place for one in stored)
     for kind in Kind:
-        count, limit = sum(slot.kind is kind for slot in slots), capabilities.references_max[kind]
+        count, limit = sum(slot.kind is kind for slot in slots), capabilities.references_max.get(kind, 0)
         if count > limit:
             raise TooManyReferencesError(kind=kind.word, count=count, limit=limit)
-    frames = [one.place for one in stored if isinstance(one.place, Frame)]
-    if frames and slots and not capabilities.frames_with_references:
+    most = capabilities.references_total_max
+    if most is not None and len(slots) > most:
+        raise _unsupported(capabilities, f"{len(slots)} references", "together", f"{most} is the most")
+    if capabilities.audio_needs_visual:
+        check_audio_company([one.place for one in stored])
+    _check_frames({one.place for one in stored} & set(Frame), slots, capabilities)
+
+
+def _check_frames(frames: AbstractSet[Place], slots: Sequence[Slot], capabilities: Capabilities) -> None:
+    able = capabilities.frames
+    if frames and not able.first:
+        raise _unsupported(capabilities, "a first frame", "", "attach the picture as @Image1 instead")
+    if Frame.END in frames and not able.end:
+        raise _unsupported(capabilities, "an end frame", "", "leave it out, or choose another provider")
+    if frames and slots and not able.with_references:
         asked = f"together with {slots[0]}"
         raise _unsupported(capabilities, "a first or end frame", asked, "use either frames or numbered references")
+
+
+def _check_bytes(stored: Sequence[StoredReference], capabilities: Capabilities) -> None:
+    total, most = sum(one.size_bytes for one in stored), capabilities.references_bytes_max
+    if most is not None and total > most:
+        asked = f"of {total / MEGABYTE:.1f} MB together"
+        raise _unsupported(capabilities, "references", asked, f"{most / MEGABYTE:.0f} MB is the most")
 
 
 def _tier(request: Request, capabilities: Capabilities) -> Tier:
@@ -161,12 +262,27 @@ def _resolution(request: Request, row: TierRow, capabilities: Capabilities) -> s
     if request.resolution is None:
         return row.resolutions[0]
     if request.resolution not in row.resolutions:
-        nearest = f"it has {_listed(row.resolutions)} here"
+        nearest = f"it has {_listed(row.resolutions)} {_here(request.resolution, capabilities)}"
         raise _unsupported(capabilities, "resolution", request.resolution, nearest)
     return request.resolution
 
 
+def _here(resolution: str, capabilities: Capabilities) -> str:
+    others = [tier for tier, row in capabilities.tiers.items() if resolution in row.resolutions]
+    return f"here, and {resolution} in {_listed(others)}" if others else "here"
+
+
+def _sound(request: Request, capabilities: Capabilities, notes: list[str]) -> bool:
+    if not capabilities.sound_available and request.sound is None:
+        notes.append(f"{capabilities.title} makes silent clips.")
+    return capabilities.sound_available and request.sound is not False
+
+
 def _check_sound(request: Request, stored: Sequence[StoredReference], capabilities: Capabilities) -> None:
+    if request.sound and not capabilities.sound_available:
+        raise _unsupported(capabilities, "sound", "", "leave it out, or choose another provider")
+    if request.sound is False and capabilities.sound_available and not capabilities.sound_switchable:
+        raise _unsupported(capabilities, "a silent clip", "", "leave sound on, or choose another provider")
     with_audio = any(kind_of(one.place) is Kind.AUDIO for one in stored)
     if request.sound is False and with_audio and not capabilities.silent_with_audio:
         nearest = "leave sound on, or leave the audio references out"
@@ -176,45 +292,63 @@ def _check_sound(request: Request, stored: Sequence[StoredReference], capabiliti
 def _check_extras(request: Request, capabilities: Capabilities) -> None:
     """Refuse what has no field here and cannot be put into words: nothing is dropped silently."""
     asked = {
-        "a negative prompt": ("negative_prompt", request.negative_prompt is not None),
-        "a watermark": ("watermark", request.watermark is True),
-        "web search": ("web_search", request.web_search is True),
-        "a seed": ("seed", request.seed is not None),
+        "a negative prompt": (Option.NEGATIVE_PROMPT, request.negative_prompt is not None),
+        "a watermark": (Option.WATERMARK, request.watermark is True),
+        "web search": (Option.WEB_SEARCH, request.web_search is True),
+        "a seed": (Option.SEED, request.seed is not None),
     }
     for words, (option, is_asked) in asked.items():
         if is_asked and option not in capabilities.options:
             raise _unsupported(capabilities, words, "", "leave it out, or choose another provider")
+    length, most = len(request.negative_prompt or ""), capabilities.negative_prompt_chars_max
+    if most is not None and length > most:
+        raise _unsupported(capabilities, "a negative prompt of", f"{length:,} characters", f"{most:,} is the most")
 
 
 def _seed(request: Request, capabilities: Capabilities, draw_seed: Callable[[], int]) -> int | None:
-    if "seed" not in capabilities.options:
+    if Option.SEED not in capabilities.options:
         return None
     return draw_seed() if request.seed is None else request.seed
 
 
-def _in_words(request: Request, capabilities: Capabilities) -> list[str]:
+def _fields(request: Request, stored: Sequence[StoredReference], capabilities: Capabilities) -> frozenset[str]:
+    """Which of camera and style the provider has a field for, in this request."""
+    has_frame = any(one.place is Frame.FIRST for one in stored)
+    moving = {Option.CAMERA, Option.CAMERA_WITH_FRAME} if has_frame else {Option.CAMERA}
+    wanted = {Option.CAMERA_FIXED} if request.camera is Camera.FIXED else moving
+    camera = {"camera"} if wanted & capabilities.options else set()
+    return frozenset(camera | ({"style"} & capabilities.options))
+
+
+def _in_words(request: Request, fields: frozenset[str]) -> list[str]:
     """Camera and style as words, where the provider has no field for them."""
     words = []
-    if request.camera is not None and "camera" not in capabilities.options:
+    if request.camera is not None and "camera" not in fields:
         motion = request.camera.value.replace("_", " ")
         words.append("Fixed camera." if motion == "fixed" else f"Camera: {motion}.")
-    if request.style is not None and "style" not in capabilities.options:
+    if request.style is not None and "style" not in fields:
         words.append(f"Style: {request.style.value.replace('_', ' ').replace('3d', '3D')}.")
     return words
 
 
-def _with_words(request: Request, capabilities: Capabilities) -> str:
-    return " ".join([request.prompt, *_in_words(request, capabilities)])
+def _with_words(request: Request, fields: frozenset[str], capabilities: Capabilities) -> tuple[str, list[str]]:
+    """The prompt as it will be sent but for its mentions, and what is said of it on the card."""
+    words = _in_words(request, fields)
+    prompt, most = " ".join([request.prompt, *words]), capabilities.prompt_chars_max
+    if most is not None and len(prompt) > most:
+        raise _unsupported(capabilities, "a prompt of", f"{len(prompt):,} characters", f"{most:,} is the most")
+    return prompt, [f"Said in the prompt: {' '.join(words)}"] if words else []
 
 
-def _folded(request: Request, capabilities: Capabilities) -> list[str]:
-    words = _in_words(request, capabilities)
-    return [f"Said in the prompt: {' '.join(words)}"] if words else []
+def _advice(prompt: str, capabilities: Capabilities) -> list[str]:
+    advice = capabilities.prompt_advice
+    said = advice.against(prompt) if advice else None
+    return [f"{capabilities.title} advises {said}"] if said else []
 
 
 def _of_frames(stored: Sequence[StoredReference], capabilities: Capabilities) -> list[str]:
     frames = {one.place for one in stored} & set(Frame)
-    alone = frames == {Frame.FIRST} and not capabilities.first_frame_alone
+    alone = frames == {Frame.FIRST} and not capabilities.frames.first_alone
     unsure = (
         f"{capabilities.title} documents a first frame only beside an end frame; if it says no, nothing is charged."
     )

@@ -142,6 +142,13 @@ class ProviderRefusedError(ProviderError):
 
 
 @dataclass(eq=False, kw_only=True)
+class ProviderAccountError(ProviderRefusedError):
+    """The operator's account there cannot do this: no credit, or the model is not enabled for it."""
+
+    code: ClassVar[str] = "provider_account"
+
+
+@dataclass(eq=False, kw_only=True)
 class ProviderFailedError(ProviderError):
     """The task ran and failed."""
 

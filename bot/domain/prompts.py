@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bot.domain.request_errors import MentionWithoutReferenceError, PromptMissingError, PromptTooLongError
 from bot.domain.slots import Slot, mentions
@@ -10,6 +11,26 @@ PROMPT_CHARS_MAX = 2000
 """The specification of `apiyi` (2026-04) names it; the other providers of 720p clips document no limit."""
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptAdvice:
+    """How long a prompt should be: no limit, but a provider's advice."""
+
+    cjk_chars: int
+    words: int
+
+    def against(self, prompt: str) -> str | None:
+        """What it says to a prompt that is longer, as the end of a sentence."""
+        cjk = sum(_is_cjk(c) for c in prompt)
+        words = len("".join(" " if _is_cjk(c) else c for c in prompt).split())
+        if cjk > self.cjk_chars:
+            return f"at most {self.cjk_chars:,} Chinese characters; this prompt has {cjk:,}."
+        return f"at most {self.words:,} words; this prompt has {words:,}." if words > self.words else None
+
+
+def _is_cjk(character: str) -> bool:
+    return "\u3400" <= character <= "\u9fff" or "\U00020000" <= character <= "\U0003ffff"
 
 
 def clean_prompt(text: str) -> str:

@@ -100,7 +100,8 @@ class Plan:
     """What will be asked of one provider: every option decided, every reference copied.
 
     `prompt` keeps the canonical mentions (`@Image1`); the dialect renders them. `notes` are sentences for the card.
-    `sound` False means silent; `seed` is None only where the provider has none. `changes` are still to be made to the
+    `sound` False means silent; `seed` is None only where the provider has none. `camera`, `style` and
+    `negative_prompt` stand here only where the provider has a field for them. `changes` are still to be made to the
     references, once the requester agrees.
     """
 
@@ -114,6 +115,10 @@ class Plan:
     sound: bool
     seed: int | None
     watermark: bool = False
+    web_search: bool = False
+    camera: Camera | None = None
+    style: Style | None = None
+    negative_prompt: str | None = None
     references: tuple[StoredReference, ...] = ()
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()

@@ -157,10 +157,14 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
-    """`video` is a link, or an absolute path for what was made here; `cost_micros` only where the provider tells."""
+    """`video` is a link, or an absolute path for what was made here; `cost_micros` only where the provider tells.
+
+    `last_frame` is a link to the last frame as a picture, where the provider makes one.
+    """
 
     video: str
     cost_micros: int | None = None
+    last_frame: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

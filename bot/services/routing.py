@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from bot.domain.capabilities import Capabilities, default_duration, make_plan, quote_micros
+from bot.domain.capabilities import Capabilities, Option, default_duration, make_plan, quote_micros
 from bot.domain.errors import RequestError
 from bot.domain.guilds import GuildSettings
 from bot.domain.references import StoredReference
@@ -84,7 +84,7 @@ def _planned(
     draw_seed: Callable[[], int],
 ) -> Plan:
     """The server's tier and watermark go in where this provider has them, and a lacking tier is said on the card."""
-    watermark = True if choices.watermark and "watermark" in row.options else request.watermark
+    watermark = True if choices.watermark and Option.WATERMARK in row.options else request.watermark
     tier = request.tier or _default_tier(choices, bounds, row)
     asked = replace(
         request,
@@ -110,7 +110,7 @@ def _default_tier(choices: GuildSettings, bounds: Bounds, row: Capabilities) -> 
 
 def _default_resolution(bounds: Bounds, row: Capabilities, tier: Tier | None) -> str | None:
     """The provider's own, None; where the bounds lie below it, the best within them."""
-    most, known = bounds.resolution_max, () if tier not in row.tiers else row.tiers[tier].resolutions
+    most, known = bounds.resolution_max, () if tier is None or tier not in row.tiers else row.tiers[tier].resolutions
     if most is None or not known or RESOLUTIONS.index(known[0]) <= RESOLUTIONS.index(most):
         return None
     within = [one for one in known if RESOLUTIONS.index(one) <= RESOLUTIONS.index(most)]

@@ -9,11 +9,12 @@ from typing import Any
 
 import httpx
 
-from bot.domain.capabilities import Capabilities
+from bot.domain.capabilities import Capabilities, Transport
 from bot.domain.jobs import ChannelTarget, Job, JobState, Target, TargetKind
 from bot.domain.references import Reference, ReferenceRules
 from bot.domain.requests import Plan, Request
 from bot.domain.rules import Caps
+from bot.domain.slots import Kind
 from bot.media.library import Library
 from bot.media.shelf import Shelf
 from bot.media.studio import Studio
@@ -42,7 +43,8 @@ from bot.storage.views import SqliteViews, open_views
 
 SAMPLES = Path(__file__).parents[2] / "bot" / "samples"
 MEMBER, GUILD, JOB = "1001", 2002, 1433000000000000001
-ROW = replace(UNIFICALLY, takes_links_only=False, requests_per_second=1000.0, typical_seconds=40, deadline_seconds=300)
+FILES = dict.fromkeys(Kind, (Transport.FILE,))
+ROW = replace(UNIFICALLY, transports=FILES, requests_per_second=1000.0, typical_seconds=40, deadline_seconds=300)
 
 
 class Clock:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from bot.domain.errors import QuotaExceededError
 from bot.domain.jobs import ChannelTarget, Job, JobState, Question
+from bot.domain.pricing import PerSecond
 from bot.domain.quota import Leg, Period, Unit
 from bot.domain.request_errors import JobUnknownError, NotAllowedError
 from bot.domain.rules import Audience, Pool, Rule
@@ -235,7 +237,8 @@ async def confirm(approvals: Approvals) -> Confirmed:
 
 def approvals_at(stage: Stage, *, factor: int) -> Approvals:
     """The same desk after the operator changed the prices."""
-    tiers = {tier: replace(row, micros_per_second=row.micros_per_second * factor) for tier, row in ROW.tiers.items()}
+    price = PerSecond(micros=80_000 * factor, source="the operator", dated=date(2026, 11, 20))
+    tiers = {tier: replace(row, price=price) for tier, row in ROW.tiers.items()}
     router = Router(rows={"unifically": replace(ROW, tiers=tiers)}, order=["unifically"], draw_seed=lambda: 7)
     now_ms = stage.clock.now_ms
     admission = Admission(router=router, caps=stage.caps, now_ms=now_ms)

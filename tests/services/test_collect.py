@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.jobs import Job, JobState
+from bot.domain.pricing import PerSecond
 from bot.domain.references import Reference, StoredReference
 from bot.domain.slots import Kind, Slot
 from bot.ports.outside import Pending, StudioBusyError, Succeeded
@@ -44,8 +45,9 @@ async def agreed(stage: Stage, small: Reference) -> Job:
 def make_dearer(stage: Stage) -> None:
     """The operator starts a bot with other prices."""
     tiers = {
-        tier: replace(row, micros_per_second=2 * row.micros_per_second)
+        tier: replace(row, price=replace(row.price, micros=2 * row.price.micros))
         for tier, row in stage.provider.capabilities.tiers.items()
+        if isinstance(row.price, PerSecond)
     }
     stage.router = Router(rows={"unifically": replace(ROW, tiers=tiers)}, order=["unifically"], draw_seed=lambda: 7)
     stage.admission = Admission(router=stage.router, caps=stage.caps, now_ms=stage.clock.now_ms)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.capabilities import Option
 from bot.domain.guilds import GuildSettings
 from bot.domain.requests import Plan, Request, Tier
 from bot.domain.rules import Bounds
@@ -19,7 +20,7 @@ def router(row: object = ROW) -> Router:
 
 @pytest.mark.parametrize("has_one", [True, False])
 def test_a_watermark_is_asked_for_where_the_provider_has_one(has_one: bool) -> None:  # noqa: FBT001 -- parametrised
-    options = ROW.options | {"watermark"} if has_one else ROW.options - {"watermark"}
+    options = ROW.options | {Option.WATERMARK} if has_one else ROW.options - {Option.WATERMARK}
     plan = router(replace(ROW, options=options)).plan(
         Request(prompt="a fox"), (), choices=GuildSettings(watermark=True)
     )

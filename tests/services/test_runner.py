@@ -315,10 +315,7 @@ async def test_an_outage_longer_than_the_deadline_does_not_lose_the_clip(tmp_pat
 async def test_a_finished_clip_is_fetched_when_its_storage_comes_back(tmp_path: Path, made: Path) -> None:
     dead = Succeeded(video="https://127.0.0.1:9/clip.mp4")
     statuses: list[TaskStatus | Exception] = [dead] * 12
-    row = replace(ROW, takes_links_only=False)
-    provider = ScriptedProvider(
-        capabilities=row, trusted_host="127.0.0.1:9", statuses=[*statuses, Succeeded(video=str(made))]
-    )
+    provider = ScriptedProvider(trusted_host="127.0.0.1:9", statuses=[*statuses, Succeeded(video=str(made))])
     async with set_stage(tmp_path, provider=provider) as stage:
         await stage.ask()
         assert (await stage.run_to_end()).state is JobState.DELIVERED
