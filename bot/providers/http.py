@@ -1,22 +1,29 @@
 """The one way to a paid provider: the process's clients, hard limits, and what each kind of trouble means."""
 
 import asyncio
-import json
 import re
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from html import escape
+from pathlib import Path
 from typing import cast
-from urllib.parse import quote, quote_plus
 
 import httpx
 import structlog
 
-from bot.domain.errors import ModerationError, ProviderAuthError, ProviderError, ProviderRefusedError
-from bot.ports.outside import Failed, NotSentError, ProviderBusyError, TaskGoneError, UnknownOutcomeError
+from bot.domain.errors import (
+    ModerationError,
+    ProviderAccountError,
+    ProviderAuthError,
+    ProviderError,
+    ProviderRefusedError,
+)
+from bot.ports.outside import NotSentError, ProviderBusyError, TaskGoneError, UnknownOutcomeError
+from bot.providers.bodies import Body, body_of
+from bot.providers.reading import Refusal, Trouble
+from bot.providers.scrubbing import scrub, without
 
 SUBMIT_SECONDS = 30.0
 READ_SECONDS = 20.0
@@ -25,13 +32,13 @@ POOL_SECONDS = 5.0
 CONNECTIONS_MAX = 100
 BODY_BYTES_MAX = 1_000_000
 LOGGED_CHARS_MAX = 4096
-REASON_CHARS_MAX = 300
 RETRY_AFTER_SECONDS_MAX = 600.0
-PRIVATE_CHARS_MIN = 8
-"""A shorter line of a prompt tells nothing, and taking it out would tear other words apart."""
+UPLOAD_BYTES_PER_SECOND_MIN = 500_000
+"""A submit that carries files may take longer, by so much."""
 
 _REFUSALS = frozenset({301, 307, 308, 400, 404, 405, 409, 410, 411, 413, 414, 415, 422, 431, 451})
 """A definite no: nothing was made. 302 and 303 may follow a request that was carried out, 408 may come of a gateway."""
+_BY_STATUS = {401: Trouble.AUTH, 402: Trouble.PAYMENT, 403: Trouble.AUTH, 429: Trouble.RATE_LIMITED}
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -74,7 +81,8 @@ class Carrier:
     """Carries one account's requests and says what came of them, in the exceptions of the Provider port.
 
     The dialect gives `read_task_id` (None when the body holds no id) and `read_refusal` (the words of a refusal).
-    Backups among `base_urls` are used only where the one before was not reached at all.
+    Backups among `base_urls` are used only where the one before was not reached at all. `stored_path` gives the file
+    of a content hash, for payloads that hold Encoded files.
     """
 
     def __init__(
@@ -87,7 +95,8 @@ class Carrier:
         headers: Mapping[str, str],
         secrets: Sequence[str],
         read_task_id: Callable[[bytes], str | None],
-        read_refusal: Callable[[bytes], Failed],
+        read_refusal: Callable[[bytes], Refusal],
+        stored_path: Callable[[str], Path] | None = None,
         submit_seconds: float = SUBMIT_SECONDS,
         read_seconds: float = READ_SECONDS,
     ) -> None:
@@ -99,6 +108,7 @@ class Carrier:
         self._secrets = tuple(secrets)
         self._read_task_id = read_task_id
         self._read_refusal = read_refusal
+        self._stored_path = stored_path
         self._submit_seconds = submit_seconds
         self._read_seconds = read_seconds
 
@@ -126,53 +136,70 @@ class Carrier:
             faults.append(self._read_fault(outcome))
         raise next((fault for fault in faults if isinstance(fault, ProviderBusyError)), faults[0])
 
+    async def delete(self, *, path: str) -> bool:
+        """Whether the first base answered a DELETE with success; whatever else happens is a no."""
+        request = self._clients.reads.build_request("DELETE", self._bases[0] + path, headers=self._headers)
+        outcome = await _exchange(self._clients.reads, request, deadline=_in(self._read_seconds))
+        return isinstance(outcome, _Answer) and outcome.is_success
+
     def clean(self, text: str) -> str:
         """A provider's text, fit to be shown and stored."""
         return scrub(text, self._secrets)
 
     async def _post(self, path: str, payload: object) -> "_Answer | _Broken":
-        client, deadline = self._clients.submits, _in(self._submit_seconds)
-        headers = {**self._headers, "Connection": "close"}
+        try:
+            body = await body_of(payload, self._stored_path)
+        except OSError as fault:
+            return _Broken(left=False, reason=type(fault).__name__)
+        deadline = _in(self._submit_seconds + body.size_bytes / UPLOAD_BYTES_PER_SECOND_MIN)
         outcome: _Answer | _Broken = _Broken(left=False, reason="no address")
         for base in self._bases:
-            request = client.build_request("POST", base + path, headers=headers, json=payload)
-            outcome = await _exchange(client, request, deadline=deadline)
+            outcome = await _exchange(self._clients.submits, self._post_request(base + path, body), deadline=deadline)
             if isinstance(outcome, _Answer) or outcome.left:
                 break
         return outcome
 
+    def _post_request(self, url: str, body: Body) -> httpx.Request:
+        headers = {
+            **self._headers,
+            "Connection": "close",
+            "Content-Type": "application/json",
+            "Content-Length": str(body.size_bytes),
+        }
+        return self._clients.submits.build_request("POST", url, headers=headers, content=body.chunks())
+
     def _submit_fault(self, outcome: "_Answer | _Broken") -> NotSentError | UnknownOutcomeError | ProviderError:
         if isinstance(outcome, _Broken):
             return self._broken_submit(outcome)
-        match outcome.status:
-            case 429:
-                wait = retry_after_seconds(outcome.headers)
-                return NotSentError(f"{self._title} asks to wait (HTTP 429)", retry_after_seconds=wait)
-            case 401 | 403:
-                return ProviderAuthError(provider=self._title, status=outcome.status)
-            case 402:
-                return ProviderRefusedError(provider=self._title, reason=_PAYMENT)
-            case status if status in _REFUSALS:
-                return self._refusal(outcome)
-        return UnknownOutcomeError(f"{self._title} answered HTTP {outcome.status} without a task's id")
+        if outcome.status not in _REFUSALS and outcome.status not in _BY_STATUS:
+            return UnknownOutcomeError(f"{self._title} answered HTTP {outcome.status} without a task's id")
+        return self._refusal(outcome)
 
     def _broken_submit(self, broken: "_Broken") -> NotSentError | UnknownOutcomeError:
         if broken.left:
             return UnknownOutcomeError(f"the connection to {self._title} broke ({broken.reason})")
         return NotSentError(f"{self._title} could not be reached ({broken.reason})")
 
-    def _refusal(self, answer: "_Answer") -> ProviderRefusedError | ModerationError:
+    def _refusal(self, answer: "_Answer") -> NotSentError | ProviderError:
+        """A definite no; the body's own code goes before the HTTP status."""
         said = self._read_refusal(answer.body)
+        trouble = said.trouble or _BY_STATUS.get(answer.status)
+        if trouble in {Trouble.RATE_LIMITED, Trouble.CONCURRENCY}:
+            wait = retry_after_seconds(answer.headers)
+            return NotSentError(f"{self._title} asks to wait (HTTP {answer.status})", retry_after_seconds=wait)
+        if trouble is Trouble.AUTH:
+            return ProviderAuthError(provider=self._title, status=answer.status)
         reason = _sentence(self.clean(said.reason) or f"it answered HTTP {answer.status}")
-        kind = ModerationError if said.moderation else ProviderRefusedError
-        return kind(provider=self._title, reason=reason)
+        kind, words = _REFUSED.get(trouble, (ProviderRefusedError, "{reason}"))
+        return kind(provider=self._title, reason=words.format(reason=reason, status=answer.status))
 
     def _read_fault(self, outcome: "_Answer | _Broken") -> TaskGoneError | ProviderBusyError:
         if isinstance(outcome, _Broken):
             return ProviderBusyError(f"the connection to {self._title} broke ({outcome.reason})")
-        if outcome.status == httpx.codes.NOT_FOUND:
+        refusal = self._read_refusal(outcome.body)
+        if outcome.status == httpx.codes.NOT_FOUND and refusal.trouble in {None, Trouble.NOT_FOUND}:
             return TaskGoneError(f"{self._title} does not know the task (HTTP 404)")
-        said = self.clean(self._read_refusal(outcome.body).reason)
+        said = self.clean(refusal.reason)
         return ProviderBusyError(f"{self._title} answered HTTP {outcome.status}{': ' if said else ''}{said}")
 
     def _log_unknown(self, outcome: "_Answer | _Broken", *, attempt_id: str, prompt: str) -> None:
@@ -180,15 +207,24 @@ class Carrier:
         if isinstance(outcome, _Broken):
             log.warning("submit outcome unknown", **fields, fault=outcome.reason)
             return
-        body = _without(outcome.body.decode(errors="replace"), prompt)
+        body = without(outcome.body.decode(errors="replace"), prompt)
         body = scrub(body, self._secrets, chars_max=LOGGED_CHARS_MAX)
         log.warning("submit outcome unknown", **fields, status=outcome.status, body=body)
 
 
 _PAYMENT = (
-    "the account of whoever hosts the bot is out of credit there (HTTP 402). Nothing is wrong with your request; "
+    "the account of whoever hosts the bot is out of credit there (HTTP {status}). Nothing is wrong with your request; "
     "they must top it up."
 )
+_REFUSED: Mapping[Trouble | None, tuple[type[ProviderRefusedError | ModerationError], str]] = {
+    Trouble.PAYMENT: (ProviderAccountError, _PAYMENT),
+    Trouble.FORBIDDEN: (
+        ProviderAccountError,
+        "the account of whoever hosts the bot may not do this there. {reason}",
+    ),
+    Trouble.MODERATION: (ModerationError, "{reason}"),
+    Trouble.MEDIA_UNREACHABLE: (ProviderRefusedError, "it could not fetch a reference. {reason}"),
+}
 
 
 def _sentence(text: str) -> str:
@@ -265,15 +301,6 @@ def _inflated(raw: bytes) -> bytes:
         return raw
 
 
-def parse_object(body: bytes) -> dict[str, object] | None:
-    """The JSON object that a body is, or None."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """`Retry-After` in seconds or as a date, bounded.
 
@@ -287,64 +314,3 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     except (ValueError, TypeError):
         return None
     return min(max(wait.total_seconds(), 0.0), RETRY_AFTER_SECONDS_MAX)
-
-
-# -- scrubbing
-
-_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-_BACKSLASHES = re.compile(r"\\+")
-_LINK = re.compile(r"(https?)(?::|%3A)(?:\\?/|%2F){2}([^\s/\\\"'<>?#%]+)[^\s\"'<>]*", re.IGNORECASE)
-
-
-def scrub(text: str, secrets: Iterable[str], *, chars_max: int = REASON_CHARS_MAX) -> str:
-    """A provider's text without our secrets (plain or quoted), in one line, cut to a length.
-
-    Of links only the host stays: what is signed in them is a secret too.
-    """
-    text = " ".join(_INVISIBLE.sub("", text).split())
-    for secret in secrets:
-        if secret:
-            text = re.sub(_spellings(secret), "***", text, flags=re.IGNORECASE)
-    text = _LINK.sub(lambda link: f"{link[1]}://{link[2].rpartition('@')[2]}/…", text)
-    return text if len(text) <= chars_max else text[: chars_max - 1].rstrip() + "…"
-
-
-def _spellings(secret: str) -> str:
-    """A pattern for the secret quoted as a whole, or each of its characters in its own way."""
-    whole = "|".join(re.escape(form) for form in _quoted(secret))
-    single = _BACKSLASHES.sub(r"\\", secret)  # a pattern for one takes a run of them, since quoting doubles them
-    return f"{whole}|{''.join(_spelling(character) for character in single)}"
-
-
-def _quoted(text: str) -> list[str]:
-    """The text in its usual quotations, once and twice, longest first."""
-    once = {text, quote(text, safe=""), quote_plus(text), escape(text), _in_json(text), _in_json(text, plain=True)}
-    twice = {quote(form, safe="") for form in once} | {_in_json(form) for form in once}
-    return sorted(once | twice, key=len, reverse=True)
-
-
-def _in_json(text: str, *, plain: bool = False) -> str:
-    return json.dumps(text, ensure_ascii=not plain)[1:-1]
-
-
-def _spelling(character: str) -> str:
-    """A pattern for one character, however it was quoted on its way through the other side.
-
-    Atomic and bounded throughout: the other side also writes the text that this is matched against.
-    """
-    code = ord(character)
-    units = character.encode("utf-16-be", "surrogatepass").hex("u", 2).split("u")
-    escaped = "".join(rf"\\{{1,4}}u{unit}" for unit in units)
-    percent = "".join(f"%(?:25){{0,2}}{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
-    entity = f"&#(?:{code}|x{code:x});|{re.escape(escape(character))}"
-    plain = r"\\{1,8}+" if character == "\\" else rf"\\{{0,3}}+{re.escape(character)}"
-    return f"(?>{escaped}|{percent}|{entity}|{plain})"
-
-
-def _without(text: str, prompt: str) -> str:
-    """The text without a prompt's lines, as they are or quoted as a whole."""
-    for line in prompt.splitlines():
-        if len(line) >= PRIVATE_CHARS_MIN:
-            for form in _quoted(line):
-                text = text.replace(form, "***")
-    return text

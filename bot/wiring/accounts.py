@@ -9,16 +9,23 @@ from bot.domain.capabilities import Capabilities
 from bot.domain.errors import SettingsError
 from bot.media.child import run_limited
 from bot.ports.outside import Media, Provider
+from bot.providers.account import Dialect, PaidAccount
 from bot.providers.animatic.provider import Animatic
 from bot.providers.animatic.row import CAPABILITIES as ANIMATIC
+from bot.providers.apiframe import DIALECT as APIFRAME
+from bot.providers.apiyi import DIALECT as APIYI
+from bot.providers.ark import DIALECT as ARK
+from bot.providers.byteplus import DIALECT as BYTEPLUS
 from bot.providers.http import Clients
-from bot.providers.unifically import BASE_URL as UNIFICALLY_BASE
-from bot.providers.unifically import CAPABILITIES as UNIFICALLY
-from bot.providers.unifically import Unifically
+from bot.providers.unifically import DIALECT as UNIFICALLY
+from bot.providers.v3_async import DIALECT as V3_ASYNC
 from bot.services.bell import Bell
 from bot.settings import Settings
 
-ROWS: Mapping[str, Capabilities] = {"animatic": ANIMATIC, "unifically": UNIFICALLY}
+DIALECTS: Mapping[str, Dialect] = {
+    one.capabilities.provider: one for one in (UNIFICALLY, APIYI, APIFRAME, BYTEPLUS, V3_ASYNC, ARK)
+}
+ROWS: Mapping[str, Capabilities] = {"animatic": ANIMATIC} | {name: one.capabilities for name, one in DIALECTS.items()}
 
 
 def rows(settings: Settings) -> dict[str, Capabilities]:
@@ -34,7 +41,7 @@ async def open_accounts(
         if name == "animatic":
             made[name] = [await stack.enter_async_context(animatic(settings, media, bell))]
         else:
-            made[name] = _paid_accounts(settings, name, clients)
+            made[name] = _paid_accounts(settings, name, clients, media)
     return made
 
 
@@ -47,26 +54,38 @@ def animatic(settings: Settings, media: Media, bell: Bell) -> Animatic:
     )
 
 
-def _paid_accounts(settings: Settings, name: str, clients: Clients) -> list[Provider]:
+def _paid_accounts(settings: Settings, name: str, clients: Clients, media: Media) -> list[Provider]:
     """One account per key. Raises SettingsError where there is none, or one that no header can carry."""
     keys = settings.provider(name).keys
     variable = f"DAILIES_PROVIDERS__{name.upper()}__API_KEY"
     if not keys:
         raise SettingsError(faults=f"{variable}: is not set; {ROWS[name].title} needs a key")
     try:
-        return [paid_account(settings, name, key, clients) for key in keys]
+        return [paid_account(settings, name, key, clients, media) for key in keys]
     except ValueError as error:
         raise SettingsError(faults=f"{variable}: {error}") from None
 
 
-def paid_account(settings: Settings, name: str, key: str, clients: Clients) -> Provider:
-    """Named by the key's hash, not its place: a running task keeps its account when keys come and go."""
-    return Unifically(
+def paid_account(settings: Settings, name: str, key: str, clients: Clients, media: Media | None = None) -> PaidAccount:
+    """Named by the key's hash, not its place: a running task keeps its account when keys come and go.
+
+    `media` is needed to send files; a dry run has none. Raises SettingsError without an address, ValueError for a key
+    that no header can carry.
+    """
+    dialect = DIALECTS[name]
+    bases = settings.provider(name).base_urls or ([dialect.base_url] if dialect.base_url else [])
+    if not bases:
+        variable = f"DAILIES_PROVIDERS__{name.upper()}__BASE_URL"
+        title = dialect.capabilities.title
+        raise SettingsError(faults=f"{variable}: is not set; {title} runs at several hosts, so say which")
+    return PaidAccount(
+        dialect=dialect,
         clients=clients,
-        base_urls=settings.provider(name).base_urls or [UNIFICALLY_BASE],
+        base_urls=bases,
         api_key=key,
         account=f"{name}#{hashlib.blake2b(key.encode(), digest_size=3, person=b'account').hexdigest()}",
         capabilities=_adjusted(ROWS[name], settings),
+        stored_path=None if media is None else lambda sha256: media.stored_path(sha256=sha256),
     )
 
 

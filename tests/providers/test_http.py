@@ -21,19 +21,18 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bot.domain.errors import ModerationError, ProviderAuthError, ProviderError, ProviderRefusedError
-from bot.ports.outside import Failed, NotSentError, ProviderBusyError, TaskGoneError, UnknownOutcomeError
+from bot.ports.outside import NotSentError, ProviderBusyError, TaskGoneError, UnknownOutcomeError
 from bot.providers.http import (
     BODY_BYTES_MAX,
     LOGGED_CHARS_MAX,
-    REASON_CHARS_MAX,
     Carrier,
     Clients,
     make_client,
     open_clients,
-    parse_object,
     retry_after_seconds,
-    scrub,
 )
+from bot.providers.reading import Refusal, Trouble, parse_object
+from bot.providers.scrubbing import REASON_CHARS_MAX, scrub
 
 KEY = 'sk-Canary/7+x=%"q&end'
 PROMPT = "A lighthouse in the storm, seen by @Image1"
@@ -171,9 +170,9 @@ def _task_id(body: bytes) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _refusal(body: bytes) -> Failed:
+def _refusal(body: bytes) -> Refusal:
     said = str((parse_object(body) or {}).get("message", ""))
-    return Failed(reason=said, moderation=said.startswith("Policy"))
+    return Refusal(reason=said, trouble=Trouble.MODERATION if said.startswith("Policy") else None)
 
 
 async def submit(clients: Clients, *base_urls: str, seconds: float = 5.0) -> str:

@@ -42,11 +42,12 @@ from bot.ports.outside import (
     TaskStatus,
     UnknownOutcomeError,
 )
+from bot.providers.account import PaidAccount
 from bot.providers.http import Clients, open_clients
+from bot.providers.reading import Refusal, Trouble
 from bot.providers.unifically import (
-    BASE_URL,
     CAPABILITIES,
-    Unifically,
+    DIALECT,
     read_refusal,
     read_status,
     read_task_id,
@@ -332,16 +333,16 @@ def test_task_id_is_taken_from_its_place_only(body: bytes, task_id: str | None) 
 @pytest.mark.parametrize(
     ("body", "refusal"),
     [
-        (b'{"code":422,"data":{"message":"bad seed","code":"validation_error"}}', Failed(reason="bad seed")),
-        (b'{"code":422,"data":{"error":{"message":"bad seed"}}}', Failed(reason="bad seed")),
+        (b'{"code":422,"data":{"message":"bad seed","code":"validation_error"}}', Refusal(reason="bad seed")),
+        (b'{"code":422,"data":{"error":{"message":"bad seed"}}}', Refusal(reason="bad seed")),
         (
             b'{"code":400,"data":{"message":"[Content policy violation] x","code":"generation_failed"}}',
-            Failed(reason="[Content policy violation] x", moderation=True),
+            Refusal(reason="[Content policy violation] x", trouble=Trouble.MODERATION),
         ),
-        (b"<html>", Failed(reason="")),
+        (b"<html>", Refusal(reason="")),
     ],
 )
-def test_refusal_is_read_from_the_documented_error_body(body: bytes, refusal: Failed) -> None:
+def test_refusal_is_read_from_the_documented_error_body(body: bytes, refusal: Refusal) -> None:
     assert read_refusal(body) == refusal
 
 
@@ -352,7 +353,7 @@ def test_refusal_is_read_from_the_documented_error_body(body: bytes, refusal: Fa
 class House:
     """The account under test, the provider it talks to, and the web room that serves its references."""
 
-    account: Unifically
+    account: PaidAccount
     provider: standin.Provider
     clients: Clients
     links: SignedLinks
@@ -417,8 +418,9 @@ async def house(tmp_path: Path, material: Path) -> AsyncIterator[House]:
             yield house
 
 
-def account_at(url: str, clients: Clients, *, key: str = standin.KEY, seconds: float = 5.0) -> Unifically:
-    return Unifically(
+def account_at(url: str, clients: Clients, *, key: str = standin.KEY, seconds: float = 5.0) -> PaidAccount:
+    return PaidAccount(
+        dialect=DIALECT,
         clients=clients,
         base_urls=[url],
         api_key=key,
@@ -641,13 +643,13 @@ def test_key_that_no_header_can_carry_is_refused_without_being_shown() -> None:
     clients = Clients(reads=httpx.AsyncClient(), submits=httpx.AsyncClient())
     for key in ("canary\nkey", "canäry", "can ary"):
         with pytest.raises(ValueError, match="the key of unifically#1") as caught:
-            account_at(BASE_URL, clients, key=key)
+            account_at("https://api.unifically.com", clients, key=key)
         assert key not in str(caught.value)
 
 
 def test_trusted_host_is_that_of_the_first_address() -> None:
     clients = Clients(reads=httpx.AsyncClient(), submits=httpx.AsyncClient())
-    assert account_at(BASE_URL, clients).trusted_host == "api.unifically.com"
+    assert account_at("https://api.unifically.com", clients).trusted_host == "api.unifically.com"
     assert account_at("http://127.0.0.1:8000/", clients).trusted_host == "127.0.0.1:8000"
 
 
