@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from bot.commandline import books, demo, doctor, generate, run, telling
+from bot.commandline import books, demo, doctor, generate, providers, run, telling
 from bot.commandline.ending import Status, status_of
 from bot.commandline.faults import InterruptedError, UsageError  # noqa: A004 -- said there
 from bot.domain.errors import BotError
@@ -22,6 +22,7 @@ app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("generate")(generate.generate)
 app.command("doctor")(doctor.doctor)
+app.command("providers")(providers.providers)
 app.command("jobs")(books.jobs)
 app.command("backup")(books.backup)
 app.add_typer(books.ledger, name="ledger")

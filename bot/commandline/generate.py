@@ -22,6 +22,7 @@ from bot.domain.jobs import FileTarget, Job, JobState
 from bot.domain.references import ReferenceRules, check_declared
 from bot.domain.request_errors import PublicUrlMissingError
 from bot.domain.requests import SEED_MAX, Plan, Request
+from bot.domain.slots import kind_of
 from bot.settings import Settings, load_settings
 from bot.wiring import Workshop, dry_run, mint_job_id, now_ms, open_workshop, router_for
 
@@ -110,9 +111,9 @@ def _answer(wish: Wish, teller: Teller, *, out: str | None, dry: bool) -> None:
 def _check_links(settings: Settings, preview: Plan, request: Request) -> None:
     """The runner would say the same, after everything was opened and copied."""
     row = router_for(settings).row(preview.provider)
-    if request.references and row.takes_links_only and settings.public_url is None:
-        first = request.references[0]
-        raise PublicUrlMissingError(place=str(first.place), provider=row.title, name=first.name)
+    bare = [one for one in request.references if settings.public_url is None and row.needs_link(kind_of(one.place))]
+    if bare:
+        raise PublicUrlMissingError(place=str(bare[0].place), provider=row.title, name=bare[0].name)
 
 
 async def _run_job(settings: Settings, request: Request, out: str | None, teller: Teller) -> Job:
