@@ -32,7 +32,7 @@ AT_ONCE: list[tuple[str, Sequence[str], str]] = [
     ("a fox", ("--aspect", "7:5"), "There is no aspect 7:5"),
     ("a fox", ("--camera", "wobble"), "There is no camera motion wobble"),
     ("a fox", ("--style", "noir"), "There is no style noir"),
-    ("a fox", ("--provider", "nobody"), "There is no provider nobody here; there is animatic, unifically."),
+    ("a fox", ("--provider", "nobody"), "There is no provider nobody here; there is animatic, unifically, apiyi"),
     ("a fox", (*PAID, "--resolution", "1080p"), "Unifically cannot do resolution 1080p; it has 720p here."),
     ("a fox", (*PAID, "--image", CAT), "cat.jpg lies on the bot's own machine"),
     ("a fox", ("--out", "."), "it is a folder."),
