@@ -26,14 +26,12 @@ class ApprovalClicks(commands.Cog):
         self._approvals = approvals
 
     @commands.Cog.listener()
-    async def on_confirm_click(self, interaction: discord.Interaction, job_id: int) -> None:
-        await self._confirm(interaction, job_id, as_is=False)
-
-    @commands.Cog.listener()
-    async def on_as_is_click(self, interaction: discord.Interaction, job_id: int) -> None:
-        await self._confirm(interaction, job_id, as_is=True)
-
-    async def _confirm(self, interaction: discord.Interaction, job_id: int, *, as_is: bool) -> None:
+    async def on_confirm_click(
+        self,
+        interaction: discord.Interaction,
+        job_id: int,
+        as_is: bool,  # noqa: FBT001 -- events carry their values in order
+    ) -> None:
         async with answering(interaction):
             await interaction.response.defer(ephemeral=True, thinking=True)
             answer = await self._approvals.confirm(

@@ -27,40 +27,27 @@ class CancelButton(DynamicItem[Button[View]], template=r"dailies:cancel:(?P<job>
         interaction.client.dispatch("cancel_click", interaction, self.job_id)
 
 
-class ConfirmButton(DynamicItem[Button[View]], template=r"dailies:confirm:(?P<job>\d{15,20})"):
-    """Agrees to the price of the job it names: dispatched as `confirm_click`."""
+class ConfirmButton(DynamicItem[Button[View]], template=r"dailies:(?P<act>confirm|asis):(?P<job>\d{15,20})"):
+    """Agrees to the price and the changes of the job it names, `as_is` to no change that is not needed.
 
-    def __init__(self, job_id: int) -> None:
-        style = discord.ButtonStyle.success
-        super().__init__(Button(label="Confirm", style=style, custom_id=f"dailies:confirm:{job_id}"))
+    Dispatched as `confirm_click`.
+    """
+
+    def __init__(self, job_id: int, *, as_is: bool = False) -> None:
+        act, label = ("asis", "Send small ones as they are") if as_is else ("confirm", "Confirm")
+        style = discord.ButtonStyle.secondary if as_is else discord.ButtonStyle.success
+        super().__init__(Button(label=label, style=style, custom_id=f"dailies:{act}:{job_id}"))
         self.job_id = job_id
+        self.as_is = as_is
 
     @classmethod
     async def from_custom_id(
         cls, _interaction: discord.Interaction, _item: Item[View], match: re.Match[str], /
     ) -> Self:
-        return cls(int(match["job"]))
+        return cls(int(match["job"]), as_is=match["act"] == "asis")
 
     async def callback(self, interaction: discord.Interaction) -> None:
-        interaction.client.dispatch("confirm_click", interaction, self.job_id)
-
-
-class AsIsButton(DynamicItem[Button[View]], template=r"dailies:asis:(?P<job>\d{15,20})"):
-    """Agrees to the price but to no change that is not needed: dispatched as `as_is_click`."""
-
-    def __init__(self, job_id: int) -> None:
-        style = discord.ButtonStyle.secondary
-        super().__init__(Button(label="Send small ones as they are", style=style, custom_id=f"dailies:asis:{job_id}"))
-        self.job_id = job_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction, _item: Item[View], match: re.Match[str], /
-    ) -> Self:
-        return cls(int(match["job"]))
-
-    async def callback(self, interaction: discord.Interaction) -> None:
-        interaction.client.dispatch("as_is_click", interaction, self.job_id)
+        interaction.client.dispatch("confirm_click", interaction, self.job_id, self.as_is)
 
 
 class ClipAct(StrEnum):
@@ -124,5 +111,5 @@ class ApprovalButton(DynamicItem[Button[View]], template=r"dailies:(?P<answer>ap
         interaction.client.dispatch("approval_click", interaction, self.job_id, self.is_approved)
 
 
-BUTTONS = (CancelButton, ConfirmButton, AsIsButton, ClipButton, ApprovalButton)
+BUTTONS = (CancelButton, ConfirmButton, ClipButton, ApprovalButton)
 """What the client listens for."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import discord
 
 from bot.delivery import words
-from bot.delivery.buttons import AsIsButton, CancelButton, ClipAct, ClipButton, ConfirmButton
+from bot.delivery.buttons import CancelButton, ClipAct, ClipButton, ConfirmButton
 from bot.delivery.tree import total, tree
 from bot.domain.chains import PREVIEWER, path_in
 from bot.domain.changes import Change
@@ -82,7 +82,7 @@ def buttons(job: Job) -> discord.ui.View:
     if job.state is JobState.CONFIRMING:
         view.add_item(ConfirmButton(job.id))
         if job.plan and any(not change.is_needed for change in job.plan.changes):
-            view.add_item(AsIsButton(job.id))
+            view.add_item(ConfirmButton(job.id, as_is=True))
     if job.work is Work.CLIP and job.state in PREVIEWABLE and job.plan and job.plan.provider != PREVIEWER:
         view.add_item(ClipButton(ClipAct.PREVIEW, job.id))
     if job.state in CANCELLABLE and not job.cancel_asked:

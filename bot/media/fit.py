@@ -57,7 +57,7 @@ def fit(*, path: str, output: str, bytes_max: int) -> dict[str, object]:
     try:
         with decoding():
             return _fitted(Path(path), Path(output), bytes_max)
-    except BaseException:
+    except BaseException:  # whatever ends it, nothing half-made stays
         Path(output).unlink(missing_ok=True)
         raise
 

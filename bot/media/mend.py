@@ -24,7 +24,7 @@ def mend(*, path: str, output: str, change: dict[str, Any]) -> dict[str, object]
     """
     try:
         return _mended(Path(path), Path(output), change_from(change))
-    except BaseException:
+    except BaseException:  # whatever ends it, nothing half-made stays
         Path(output).unlink(missing_ok=True)
         raise
 

@@ -4,37 +4,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import cast
 
+from bot.domain.pricing import SHAPES_PX
 from bot.domain.references import StoredReference
 from bot.domain.requests import Aspect, Plan
 from bot.domain.slots import Frame, Kind, Place, Slot, kind_of, mentions
 
-# The model's own rasters, so that the storyboard has the shape of the clip that may follow it.
-RASTERS: dict[str, dict[Aspect, tuple[int, int]]] = {
-    "1080p": {
-        Aspect.ULTRAWIDE: (2206, 946),
-        Aspect.WIDE: (1920, 1080),
-        Aspect.CLASSIC: (1664, 1248),
-        Aspect.SQUARE: (1440, 1440),
-        Aspect.PORTRAIT: (1248, 1664),
-        Aspect.TALL: (1080, 1920),
-    },
-    "720p": {
-        Aspect.ULTRAWIDE: (1470, 630),
-        Aspect.WIDE: (1280, 720),
-        Aspect.CLASSIC: (1112, 834),
-        Aspect.SQUARE: (960, 960),
-        Aspect.PORTRAIT: (834, 1112),
-        Aspect.TALL: (720, 1280),
-    },
-    "480p": {
-        Aspect.ULTRAWIDE: (992, 432),
-        Aspect.WIDE: (854, 480),
-        Aspect.CLASSIC: (752, 560),
-        Aspect.SQUARE: (640, 640),
-        Aspect.PORTRAIT: (560, 752),
-        Aspect.TALL: (480, 854),
-    },
-}
+# The model's own shapes, so that the storyboard has the shape of the clip that may follow it; but the wide 480p is
+# what a player calls by that name.
+_WIDE_480P = {Aspect.WIDE: (854, 480), Aspect.TALL: (480, 854)}
+RASTERS = {**SHAPES_PX, "480p": {**SHAPES_PX["480p"], **_WIDE_480P}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
