@@ -53,7 +53,7 @@ MOVES: Mapping[JobState, frozenset[JobState]] = {
     _S.APPROVING: frozenset({_S.QUEUED, _S.CANCELLED}),
     _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.FAILED}),
     _S.SUBMITTING: frozenset({_S.RUNNING, _S.UNCERTAIN, _S.QUEUED, _S.FAILED}),
-    _S.UNCERTAIN: frozenset({_S.ABANDONED}),
+    _S.UNCERTAIN: frozenset({_S.RUNNING, _S.ABANDONED}),
     _S.RUNNING: frozenset({_S.FETCHING, _S.FAILED, _S.CANCELLED, _S.ABANDONED}),
     _S.FETCHING: frozenset({_S.FITTING, _S.FAILED}),
     _S.FITTING: frozenset({_S.POSTING, _S.FETCHING, _S.FAILED, _S.UNDELIVERABLE}),
@@ -156,6 +156,8 @@ class Job:
     passing faults in this state. `thread_id` is the thread opened for it; that and `cancel_asked` are written beside
     a running step, so a save leaves them alone.
 
+    `seen_ms` is when the provider last said that the task runs. `frame_link` is its own picture of the last frame.
+
     `parent_id` is the clip that this one continues, previews, or ends the film. `has_agreed`: the requester lets the
     references be changed as the plan says. `last_frame` is the content hash of the clip's last frame. `upload_path` is
     the file that fits the target, `clip_path` the original.
@@ -182,7 +184,9 @@ class Job:
     account: str | None = None
     task_id: str | None = None
     submitted_ms: int | None = None
+    seen_ms: int | None = None
     result: str | None = None
+    frame_link: str | None = None
     progress: int | None = None
     cancel_asked: bool = False
     thread_id: int | None = None

@@ -21,13 +21,13 @@ INSERT INTO job (
     id, guild_id, member_id, role_ids, work, parent_id, target_kind, target, request, state, is_open, created_ms,
     due_ms, since_ms, fence, tries, attempts, plan, provider, quote_micros, cost_micros, account, task_id,
     submitted_ms, result, progress, cancel_asked, thread_id, clip_path, clip_bytes, has_agreed, last_frame,
-    upload_path, upload_bytes, fitting, channel_id, message_id, error_code, error_text
+    upload_path, upload_bytes, fitting, channel_id, message_id, error_code, error_text, frame_link, seen_ms
 ) VALUES (
     :id, :guild_id, :member_id, :role_ids, :work, :parent_id, :target_kind, :target, :request, :state, :is_open,
     :created_ms, :due_ms, :since_ms, :fence, :tries, :attempts, :plan, :provider, :quote_micros, :cost_micros,
     :account, :task_id, :submitted_ms, :result, :progress, :cancel_asked, :thread_id, :clip_path, :clip_bytes,
     :has_agreed, :last_frame, :upload_path, :upload_bytes, :fitting, :channel_id, :message_id, :error_code,
-    :error_text
+    :error_text, :frame_link, :seen_ms
 ) ON CONFLICT (id) DO NOTHING
 """
 # A wish to cancel that came during the step must not wait for the appointment that the step makes.
@@ -41,7 +41,7 @@ UPDATE job SET
     submitted_ms = :submitted_ms, result = :result, progress = :progress, clip_path = :clip_path,
     clip_bytes = :clip_bytes, has_agreed = :has_agreed, last_frame = :last_frame, upload_path = :upload_path,
     upload_bytes = :upload_bytes, fitting = :fitting, channel_id = :channel_id, message_id = :message_id,
-    error_code = :error_code, error_text = :error_text
+    error_code = :error_code, error_text = :error_text, frame_link = :frame_link, seen_ms = :seen_ms
 WHERE id = :id AND fence = :fence
 RETURNING fence, due_ms, cancel_asked, thread_id
 """
@@ -255,6 +255,8 @@ _PLAIN = (
     "message_id",
     "error_code",
     "error_text",
+    "frame_link",
+    "seen_ms",
 )
 """Fields that are a column as they are."""
 

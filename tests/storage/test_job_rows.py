@@ -109,6 +109,8 @@ jobs = st.builds(
     message_id=maybe_ids,
     error_code=maybe_words,
     error_text=maybe_words,
+    frame_link=maybe_words,
+    seen_ms=maybe_ids,
 )
 
 
