@@ -171,6 +171,16 @@ class ProviderAuthError(ProviderError):
 
 
 @dataclass(eq=False, kw_only=True)
+class ProviderRestingError(ProviderError):
+    """Its accounts were refused a moment ago: asking again at once would end alike."""
+
+    code: ClassVar[str] = "provider_resting"
+    template: ClassVar[str] = "{provider} takes no clips from this bot just now: {reason} Nothing was charged."
+    provider: str
+    reason: str
+
+
+@dataclass(eq=False, kw_only=True)
 class ModerationError(ProviderError):
     """The provider's content rules."""
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import StrEnum
 from zoneinfo import ZoneInfo, available_timezones
 
 from bot.domain.quota import Unit, dollars, parse_amount
@@ -16,6 +17,14 @@ RETENTION_DAYS = range(1, 366)
 CLIP_SECONDS = range(1, 61)
 
 
+class Routing(StrEnum):
+    """Which of the providers that can make a clip is asked."""
+
+    ORDER = "order"
+    """The first in the operator's order."""
+    CHEAPEST = "cheapest"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuildSettings:
     """What a server decided; None and empty mean that nothing is bound. Ids are Discord's."""
@@ -23,6 +32,7 @@ class GuildSettings:
     default_tier: Tier = Tier.FAST
     allowed_tiers: frozenset[Tier] = frozenset(Tier)
     longest_seconds: int | None = None
+    routing: Routing = Routing.ORDER
     channels: tuple[int, ...] = ()
     confirm_above_micros: int | None = None
     approve_above_micros: int | None = None
@@ -115,6 +125,13 @@ def _tier(text: str) -> Tier:
         raise ValueError(f"is no tier; there is {', '.join(Tier)}") from None
 
 
+def _routing(text: str) -> Routing:
+    try:
+        return Routing(text.lower())
+    except ValueError:
+        raise ValueError(f"is neither {' nor '.join(Routing)}") from None
+
+
 def _tiers(text: str) -> frozenset[Tier]:
     tiers = frozenset(_tier(part) for part in re.split(r"[,\s]+", text) if part)
     if not tiers:
@@ -192,6 +209,7 @@ CHOICES: Mapping[str, Choice] = {
         Choice(name="default_tier", meaning="the tier when a member does not say", read=_tier),
         Choice(name="allowed_tiers", meaning="the tiers that may be asked for", read=_tiers),
         Choice(name="longest_seconds", meaning="the longest clip, in seconds", read=_whole(CLIP_SECONDS)),
+        Choice(name="routing", meaning="which provider is asked: the first in order, or the cheapest", read=_routing),
         Choice(name="channels", meaning="where clips may be made; none: everywhere", read=_CHANNELS),
         Choice(name="confirm_above_micros", meaning="above this price the requester confirms first", read=_dollars),
         Choice(name="approve_above_micros", meaning="above this price somebody must approve", read=_dollars),

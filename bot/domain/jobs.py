@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.domain.errors import BotError
-from bot.domain.requests import Plan, Request
+from bot.domain.requests import Plan, Request, Tier
 
 
 class JobState(StrEnum):
@@ -148,6 +148,16 @@ Target = ChannelTarget | FileTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a job that nobody could take as it stood may be made into, if its requester clicks."""
+
+    provider: str
+    title: str
+    tier: Tier
+    quote_micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One clip on its way. `member_id` is a Discord id in decimals, or `cli`; `guild_id` is None on the command line.
 
@@ -157,6 +167,8 @@ class Job:
     a running step, so a save leaves them alone.
 
     `seen_ms` is when the provider last said that the task runs. `frame_link` is its own picture of the last frame.
+    `usual_seconds` is what the provider needs for a clip like this, `ready_from_ms` to `ready_until_ms` when such a
+    clip is usually ready. `offers` stand on a job that ended because its provider could not take it.
 
     `parent_id` is the clip that this one continues, previews, or ends the film. `has_agreed`: the requester lets the
     references be changed as the plan says. `last_frame` is the content hash of the clip's last frame. `upload_path` is
@@ -185,6 +197,9 @@ class Job:
     task_id: str | None = None
     submitted_ms: int | None = None
     seen_ms: int | None = None
+    usual_seconds: int | None = None
+    ready_from_ms: int | None = None
+    ready_until_ms: int | None = None
     result: str | None = None
     frame_link: str | None = None
     progress: int | None = None
@@ -201,6 +216,7 @@ class Job:
     message_id: int | None = None
     error_code: str | None = None
     error_text: str | None = None
+    offers: tuple[Offer, ...] = ()
 
     def to(self, state: JobState, *, now_ms: int, **changes: Any) -> "Job":  # Any: the fields of this class, by name
         """This job in another state, due at once. ValueError for a move that the table does not have: our own bug."""

@@ -6,8 +6,11 @@ from datetime import tzinfo
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from bot.domain.circuits import Circuit
+from bot.domain.fairness import FairQueue, Waiting
 from bot.domain.guilds import GuildSettings
 from bot.domain.jobs import Job, JobState, TargetKind, Work
+from bot.domain.polling import Timing
 from bot.domain.quota import Leg, Period, Unit
 from bot.domain.rules import Pool, Rule
 
@@ -102,12 +105,16 @@ class Jobs(Protocol):
         """The chain that leads to a clip, the first clip first."""
         ...
 
-    def queued(self, provider: str, *, limit: int) -> list[int]:
-        """The ids of the queued jobs of a provider, the oldest first."""
+    def waiting(self, provider: str, *, targets: frozenset[TargetKind]) -> list[Waiting]:
+        """The queued jobs of a provider that can be served here, the oldest first."""
         ...
 
-    def queued_before(self, job: Job, *, due_by_ms: int) -> bool:
-        """Whether an older queued job of the same provider is free to go by then."""
+    def bring_forward(self, job_id: int, *, due_ms: int) -> None:
+        """Make a queued job due by then at the latest; no fence."""
+        ...
+
+    def running_at(self, account: str) -> list[Job]:
+        """The jobs whose tasks an account knows, the oldest first."""
         ...
 
     def open_bytes(self, *, guild_id: int | None, member_id: str | None) -> int:
@@ -254,6 +261,32 @@ class Outbox(Protocol):
         ...
 
 
+class ProviderNotes(Protocol):
+    """What is known of providers beside their rows: who rests, who is next, how long tasks take."""
+
+    def circuits(self, provider: str) -> list[Circuit]:
+        """What is held against its accounts, whether they rest or are tried again."""
+        ...
+
+    def strike(self, circuit: Circuit) -> None:
+        """Hold it against its account, in place of what was there."""
+        ...
+
+    def absolve(self, account: str) -> None:
+        """It did its work: nothing is held against it any more."""
+        ...
+
+    def queue(self, provider: str) -> FairQueue: ...
+
+    def put_queue(self, provider: str, queue: FairQueue) -> None: ...
+
+    def timing(self, key: str) -> Timing:
+        """How long tasks of a kind took; an empty one where none ended yet."""
+        ...
+
+    def put_timing(self, key: str, timing: Timing) -> None: ...
+
+
 class Transaction(Protocol):
     """One transaction; everything in it happens or nothing."""
 
@@ -265,6 +298,8 @@ class Transaction(Protocol):
     def rules(self) -> Rules: ...
     @property
     def outbox(self) -> Outbox: ...
+    @property
+    def providers(self) -> ProviderNotes: ...
 
 
 class Books(Protocol):

@@ -179,11 +179,15 @@ TaskStatus = Pending | Succeeded | Failed
 
 
 class NotSentError(Exception):
-    """Nothing left this machine: the same attempt may be sent again. `retry_after_seconds` where the provider said."""
+    """Nothing was taken: the same attempt may be sent again. `retry_after_seconds` where the provider said.
 
-    def __init__(self, reason: str, *, retry_after_seconds: float | None = None) -> None:
+    `is_trouble`: it could not be reached, or said that it is in trouble itself; else it only asked for patience.
+    """
+
+    def __init__(self, reason: str, *, retry_after_seconds: float | None = None, is_trouble: bool = False) -> None:
         super().__init__(reason)
         self.retry_after_seconds = retry_after_seconds
+        self.is_trouble = is_trouble
 
 
 class UnknownOutcomeError(Exception):
@@ -195,7 +199,11 @@ class TaskGoneError(Exception):
 
 
 class ProviderBusyError(Exception):
-    """A read failed for now (5xx, 429, network, our key): ask again later."""
+    """A read failed for now (5xx, 429, network): ask again later. `is_key_refused`: it is our key that was refused."""
+
+    def __init__(self, reason: str, *, is_key_refused: bool = False) -> None:
+        super().__init__(reason)
+        self.is_key_refused = is_key_refused
 
 
 class Provider(Protocol):
@@ -216,8 +224,8 @@ class Provider(Protocol):
         """The request that `submit` would send; `links` gives each reference's address by content hash."""
         ...
 
-    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str]) -> str:
-        """Hand the plan over once and return the provider's task id.
+    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None) -> str:
+        """Hand the plan over once and return the provider's task id; `callback` is where it may call at the end.
 
         Raises NotSentError, UnknownOutcomeError, or a ProviderError when the provider said no (nothing was made).
         """
@@ -225,6 +233,13 @@ class Provider(Protocol):
 
     async def read(self, *, task_id: str) -> TaskStatus:
         """Where the task stands. Raises TaskGoneError, ProviderBusyError."""
+        ...
+
+    async def read_many(self, *, task_ids: Sequence[str]) -> dict[str, TaskStatus]:
+        """One request for several tasks, where the provider lists them; what it does not name is left out.
+
+        Raises ProviderBusyError.
+        """
         ...
 
     async def cancel(self, *, task_id: str) -> bool:

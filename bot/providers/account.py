@@ -103,7 +103,7 @@ class PaidAccount:
         url = self._base + self._dialect.submit_path(plan)
         return WireRequest(method="POST", url=url, headers=headers, body=shown(self._dialect.to_payload(plan, links)))
 
-    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str]) -> str:
+    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None) -> str:
         payload, path = self._dialect.to_payload(plan, links), self._dialect.submit_path(plan)
         prompt_of = self._dialect.prompt_of
         prompt = prompt_of(plan) if prompt_of else rendered_prompt(plan, self._capabilities)

@@ -1,32 +1,162 @@
-"""The providers' accounts: which one takes the next job, within its limits."""
+"""The providers' accounts: which one takes the next job, and when each may be asked."""
 
+import asyncio
+import random
 from collections.abc import Callable, Mapping, Sequence
 
-from bot.domain.jobs import AT_PROVIDER
+from bot.domain.circuits import Circuit, Trouble, struck
+from bot.domain.jobs import AT_PROVIDER, JobState
+from bot.domain.pacing import Bucket, backoff_seconds
 from bot.ports.books import Transaction
 from bot.ports.outside import Provider
 
+SUBMIT_RANK = float("inf")
+"""A submit goes before every poll: a free place costs more than a late look."""
+TURN_SECONDS_MAX = 25.0
+
 
 class Accounts:
-    """Every account by provider id. Requests per second are kept by spacing submits evenly: no burst credit."""
+    """Every account by provider id, each with its own turnstile."""
 
-    def __init__(self, *, providers: Mapping[str, Sequence[Provider]], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, Sequence[Provider]],
+        now_ms: Callable[[], int],
+        draw: Callable[[], float] = random.random,
+    ) -> None:
         self._providers = providers
         self._now_ms = now_ms
+        self._draw = draw
+        self._tries: dict[str, int] = {}
+        self._paused_ms: dict[str, int] = {}
+        everyone = [one for accounts in providers.values() for one in accounts]
+        self._by_name = {one.account: one for one in everyone}
+        self._turnstiles = {
+            one.account: Turnstile(Bucket(requests_per_second=one.capabilities.requests_per_second)) for one in everyone
+        }
 
     def named(self, account: str) -> Provider | None:
-        everyone = (one for accounts in self._providers.values() for one in accounts)
-        return next((one for one in everyone if one.account == account), None)
+        return self._by_name.get(account)
+
+    def places(self, provider: str) -> int:
+        """How many tasks the provider works on at once for us."""
+        return sum(one.capabilities.max_concurrent for one in self._providers.get(provider, ()))
 
     def free(self, tx: Transaction, provider: str) -> Provider | None:
-        """An account with a free place and a free moment, the least busy first."""
+        """An account that may be handed a job now, the least busy first."""
+        held = {one.account: one for one in tx.providers.circuits(provider)}
         accounts = self._providers.get(provider, ())
         load = {one.account: tx.jobs.count(account=one.account, states=AT_PROVIDER) for one in accounts}
         fitting = [
-            one for one in accounts if load[one.account] < one.capabilities.max_concurrent and self._rested(tx, one)
+            one
+            for one in accounts
+            if load[one.account] < one.capabilities.max_concurrent
+            and self._opens_ms(tx, one, held.get(one.account)) <= self._now_ms()
+            and self._is_trusted(tx, held.get(one.account))
         ]
         return min(fitting, key=lambda one: load[one.account], default=None)
 
-    def _rested(self, tx: Transaction, account: Provider) -> bool:
-        last_ms = tx.jobs.last_intent_ms(account=account.account)
-        return last_ms is None or self._now_ms() - last_ms >= 1000 / account.capabilities.requests_per_second
+    def opens_ms(self, tx: Transaction, provider: str) -> int | None:
+        """When an account may be handed a job again that may not be now; None where only places are missing."""
+        held = {one.account: one for one in tx.providers.circuits(provider)}
+        moments = [self._opens_ms(tx, one, held.get(one.account)) for one in self._providers.get(provider, ())]
+        return min((at_ms for at_ms in moments if at_ms > self._now_ms()), default=None)
+
+    def resting(self, tx: Transaction) -> dict[str, Circuit]:
+        """The providers of which every account rests, each with the rest that is over first."""
+        found = {}
+        for provider, accounts in self._providers.items():
+            circuits = [one for one in tx.providers.circuits(provider) if one.is_resting(self._now_ms())]
+            if accounts and {one.account for one in accounts} <= {one.account for one in circuits}:
+                found[provider] = min(circuits, key=lambda one: one.until_ms)
+        return found
+
+    def put_off(self, account: Provider, retry_after_seconds: float | None) -> None:
+        """No job is handed to it for as long as it said, else for longer each time."""
+        name = account.account
+        tries = self._tries.get(name, 0)
+        seconds = retry_after_seconds or backoff_seconds(tries, self._draw())
+        self._tries[name] = tries + 1
+        self._paused_ms[name] = self._now_ms() + round(seconds * 1000)
+
+    def worked(self, account: Provider) -> None:
+        self._tries.pop(account.account, None)
+
+    def strike(self, tx: Transaction, account: Provider, trouble: Trouble, reason: str) -> Circuit:
+        provider = account.capabilities.provider
+        before = next((one for one in tx.providers.circuits(provider) if one.account == account.account), None)
+        circuit = struck(
+            before,
+            account=account.account,
+            provider=provider,
+            trouble=trouble,
+            reason=reason,
+            now_ms=self._now_ms(),
+        )
+        tx.providers.strike(circuit)
+        return circuit
+
+    async def turn(self, account: Provider, rank: Callable[[], float]) -> bool:
+        """Wait until the account may be asked and nobody ranks higher; False when that takes too long."""
+        try:
+            async with asyncio.timeout(TURN_SECONDS_MAX):
+                await self._turnstiles[account.account].turn(rank)
+        except TimeoutError:
+            return False
+        return True
+
+    def _opens_ms(self, tx: Transaction, account: Provider, circuit: Circuit | None) -> int:
+        """Submits keep the account's distance in the books too, so that a restart brings no burst."""
+        last_ms = tx.jobs.last_intent_ms(account=account.account) or 0
+        rested_ms = last_ms + round(1000 / account.capabilities.requests_per_second)
+        return max(rested_ms, self._paused_ms.get(account.account, 0), circuit.until_ms if circuit else 0)
+
+    def _is_trusted(self, tx: Transaction, circuit: Circuit | None) -> bool:
+        """After a trouble one job goes first; the others follow when it got through."""
+        if circuit is None:
+            return True
+        return tx.jobs.count(account=circuit.account, states=frozenset({JobState.SUBMITTING})) == 0
+
+
+class Turnstile:
+    """One account's requests, one after the other at the bucket's pace; who ranks highest goes first."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._waiting: list[_Waiter] = []
+        self._moved = asyncio.Event()
+
+    async def turn(self, rank: Callable[[], float]) -> None:
+        me = _Waiter(rank)
+        self._waiting.append(me)
+        try:
+            while True:
+                seconds = self._bucket.wait_seconds(_loop_seconds())
+                if seconds <= 0 and max(self._waiting, key=_Waiter.rank_now) is me:
+                    self._bucket.take(_loop_seconds())
+                    return
+                await self._move(seconds if seconds > 0 else None)
+        finally:
+            self._waiting.remove(me)
+            self._moved.set()
+            self._moved = asyncio.Event()
+
+    async def _move(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._moved.wait()
+        except TimeoutError:
+            return
+
+
+class _Waiter:
+    def __init__(self, rank: Callable[[], float]) -> None:
+        self._rank = rank
+
+    def rank_now(self) -> float:
+        return self._rank()
+
+
+def _loop_seconds() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,11 +1,14 @@
 """Which provider honours a request, what it would cost, and which account takes it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from bot.domain.capabilities import Capabilities, Option, default_duration, make_plan, quote_micros
+from bot.domain.chains import PREVIEWER
 from bot.domain.errors import RequestError
-from bot.domain.guilds import GuildSettings
+from bot.domain.guilds import GuildSettings, Routing
+from bot.domain.jobs import Job
 from bot.domain.references import StoredReference
 from bot.domain.request_errors import ProviderUnknownError
 from bot.domain.requests import RESOLUTIONS, Plan, Request, Tier
@@ -21,7 +24,8 @@ class Router:
 
     def __init__(self, *, rows: Mapping[str, Capabilities], order: Sequence[str], draw_seed: Callable[[], int]) -> None:
         self._rows = rows
-        self._order = order
+        # The storyboard is no clip of the model's: it is never what a paid provider falls back to.
+        self._order = [name for name in order if name != PREVIEWER] or list(order)
         self._draw_seed = draw_seed
 
     def row(self, provider: str) -> Capabilities:
@@ -34,28 +38,47 @@ class Router:
         *,
         choices: GuildSettings = NO_CHOICES,
         bounds: Bounds = NO_BOUNDS,
+        resting: AbstractSet[str] = frozenset(),
     ) -> Plan:
-        """The plan of the first provider that honours every option the member set; the server's own constrain none.
+        """The plan of the provider that comes first, of those that honour every option the member set.
 
-        What the member left open goes where server and rules allow it. A plan that they do not allow is the answer
-        only where nothing better is; refusing it is not the router's business. Raises the RequestError of the most
-        preferred provider when none makes a plan, ProviderUnknownError for a foreign id.
+        First in the operator's order, or the cheapest where the server chose so; one that rests only where no other
+        can. What the member left open goes where server and rules allow it. A plan that they do not allow is the
+        answer only where nothing better is; refusing it is not the router's business. Raises the RequestError of the
+        most preferred provider when none makes a plan, ProviderUnknownError for a foreign id.
         """
-        refusals: list[RequestError] = []
-        beyond: list[Plan] = []
-        bounds = narrowest([choices.bounds, bounds])
-        for row in self._candidates(request):
-            try:
-                plan = _planned(request, stored, row, choices, bounds, self._draw_seed)
-            except RequestError as refusal:
-                refusals.append(refusal)
-                continue
-            if bounds.allows(plan):
-                return plan
-            beyond.append(plan)
-        if beyond:
-            return beyond[0]
-        raise refusals[0]
+        plans, refusals = self._plans(request, stored, self._candidates(request), choices, bounds)
+        if not plans:
+            raise refusals[0]
+        allowed = narrowest([choices.bounds, bounds])
+
+        def rank(plan: Plan) -> tuple[bool, bool, int]:
+            price = self.quote(plan) if choices.routing is Routing.CHEAPEST else 0
+            return not allowed.allows(plan), plan.provider in resting, price
+
+        return min(plans, key=rank)
+
+    def elsewhere(self, job: Job, *, choices: GuildSettings, resting: AbstractSet[str]) -> list[Plan]:
+        """The same clip at other providers that do not rest, first the one to be asked first.
+
+        The same by all that its card says: tier, length, shape, resolution and sound. None where the member
+        named the provider.
+        """
+        if job.plan is None or job.request.provider is not None:
+            return []
+        rows = [self._rows[name] for name in self._order if name not in {job.plan.provider, *resting}]
+        plans, _ = self._plans(_pinned(job, job.plan), job.plan.references, rows, choices, NO_BOUNDS)
+        notes = job.plan.notes
+        kept = [replace(plan, notes=tuple(dict.fromkeys((*notes, *plan.notes)))) for plan in plans if not plan.changes]
+        return sorted(kept, key=self.quote) if choices.routing is Routing.CHEAPEST else kept
+
+    def faster(self, job: Job, *, choices: GuildSettings) -> Plan | None:
+        """The same clip in the fast tier of the same provider, where there is one and it is another."""
+        if job.plan is None or job.plan.tier is Tier.FAST:
+            return None
+        wish = replace(_pinned(job, job.plan), tier=Tier.FAST, resolution=job.request.resolution)
+        plans, _ = self._plans(wish, job.plan.references, [self.row(job.plan.provider)], choices, NO_BOUNDS)
+        return plans[0] if plans and choices.bounds.allows(plans[0]) else None
 
     def quote(self, plan: Plan) -> int:
         return quote_micros(plan, self.row(plan.provider))
@@ -67,12 +90,43 @@ class Router:
         plan = self.plan(request, (), choices=choices, bounds=bounds)
         return plan, self.quote(plan)
 
+    def _plans(
+        self,
+        request: Request,
+        stored: Sequence[StoredReference],
+        rows: Sequence[Capabilities],
+        choices: GuildSettings,
+        bounds: Bounds,
+    ) -> tuple[list[Plan], list[RequestError]]:
+        plans: list[Plan] = []
+        refusals: list[RequestError] = []
+        both = narrowest([choices.bounds, bounds])
+        for row in rows:
+            try:
+                plans.append(_planned(request, stored, row, choices, both, self._draw_seed))
+            except RequestError as refusal:
+                refusals.append(refusal)
+        return plans, refusals
+
     def _candidates(self, request: Request) -> list[Capabilities]:
         if request.provider is None:
             return [self._rows[provider] for provider in self._order]
         if request.provider not in self._rows:
             raise ProviderUnknownError(provider=request.provider, known=", ".join(self._rows))
         return [self._rows[request.provider]]
+
+
+def _pinned(job: Job, plan: Plan) -> Request:
+    """The job's request with all that was decided for it, but for what only its provider has."""
+    return replace(
+        job.request,
+        tier=plan.tier,
+        duration_seconds=plan.duration_seconds,
+        aspect=plan.aspect,
+        resolution=plan.resolution,
+        sound=plan.sound,
+        seed=job.request.seed,
+    )
 
 
 def _planned(

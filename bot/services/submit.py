@@ -1,69 +1,89 @@
-"""QUEUED → SUBMITTING → RUNNING or UNCERTAIN: the one place where money leaves."""
+"""SUBMITTING → RUNNING or UNCERTAIN: the one place where money leaves."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import structlog
 
-from bot.domain.errors import DatabaseError, NeverStartedError, ProviderError, RequestError, SubmitLostError
+from bot.domain.circuits import Trouble
+from bot.domain.errors import DatabaseError, ProviderAuthError, ProviderError, SubmitLostError
 from bot.domain.jobs import Job, JobState
-from bot.domain.pacing import backoff_seconds, poll_wait_seconds
+from bot.domain.polling import PollPlan
 from bot.domain.requests import Plan
-from bot.ports.books import Attempt, Books, Outcome, Telling, Transaction
+from bot.ports.books import Attempt, Books, Outcome, Transaction
 from bot.ports.outside import NotSentError, Provider, UnknownOutcomeError
-from bot.services.accounts import Accounts
+from bot.services.accounts import SUBMIT_RANK, Accounts
+from bot.services.detours import OF_ACCOUNT, Detours
+from bot.services.hooks import Hooks
+from bot.services.line import Line
 from bot.services.moves import end, move
 from bot.services.routing import Router
 from bot.services.sources import Sources
+from bot.services.timings import Timings, usual_range
 
 INTENT_FRESH_MS = 5_000
 """An intent older than this is not acted on: the process may have been paused, and another may own the job."""
-CARDS_MOVED_MAX = 5
-"""So many of those who wait see their place move when one starts."""
 WRITE_PAUSES_SECONDS = (0.1, 0.5, 2.0)
-QUEUED_HOURS_MAX = 24
-PLACE_WAIT_MS = 1_000
-"""Everyone who waits for a place looks at the same moments: the oldest is asked first and gets it."""
 
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """A job whose intent is written, and everything its request is made of."""
+
+    job: Job
+    account: Provider
+    attempt: Attempt
+    links: dict[str, str]
+    usual: PollPlan
+
+    @property
+    def plan(self) -> Plan:
+        return planned(self.job)
+
+
 class Submitter:
-    """Writes the intent, hands the plan over once, writes what came of it."""
+    """Hands a plan over once, and writes what came of it."""
 
     def __init__(
-        self, *, books: Books, router: Router, accounts: Accounts, sources: Sources, now_ms: Callable[[], int]
+        self,
+        *,
+        books: Books,
+        router: Router,
+        accounts: Accounts,
+        sources: Sources,
+        detours: Detours,
+        line: Line,
+        timings: Timings,
+        hooks: Hooks,
+        now_ms: Callable[[], int],
     ) -> None:
         self._books = books
         self._router = router
         self._accounts = accounts
         self._sources = sources
+        self._detours = detours
+        self._line = line
+        self._timings = timings
+        self._hooks = hooks
         self._now_ms = now_ms
-
-    async def step(self, job: Job) -> None:
-        """For QUEUED."""
-        plan = _planned(job)
-        try:
-            links = self._sources.links(plan, self._router.row(plan.provider))
-        except (RequestError, ProviderError) as error:
-            await self._end(job, error)
-            return
-        intent = await self._books.write(lambda tx: self._intend(tx, job))
-        if intent is not None:
-            job, account, attempt = intent
-            await to_its_end(self._hand_over(job, account, attempt, links))
 
     async def resume(self, job: Job) -> None:
         """For SUBMITTING found at a start: the POST may have left, so it is not repeated unless that is harmless."""
-        plan = _planned(job)
+        plan = planned(job)
         account = self._accounts.named(job.account or "")
         if account is None or not account.capabilities.submits_repeatably:
             await self._books.write(lambda tx: self._doubt(tx, job))
             return
         attempt = await self._books.write(lambda tx: tx.jobs.attempts(job.id)[-1])
-        await to_its_end(self._hand_over(job, account, attempt, self._sources.links(plan, account.capabilities)))
+        links = self._sources.links(plan, account.capabilities)
+        usual = await self._timings.plan(plan)
+        handover = Handover(job=job, account=account, attempt=attempt, links=links, usual=usual)
+        await to_its_end(self.hand_over(handover))
 
     async def give_up(self, job: Job) -> None:
         """For UNCERTAIN past its deadline: released, and the possible cost booked as the operator's exposure."""
@@ -73,45 +93,33 @@ class Submitter:
             return
         await self._books.write(lambda tx: self._abandon(tx, job))
 
-    def _intend(self, tx: Transaction, job: Job) -> tuple[Job, Provider, Attempt] | None:
-        plan, now_ms = _planned(job), self._now_ms()
-        if now_ms - job.created_ms > QUEUED_HOURS_MAX * 3_600_000:
-            title = self._router.row(plan.provider).title
-            end(tx, job, JobState.FAILED, NeverStartedError(provider=title, hours=QUEUED_HOURS_MAX), now_ms=now_ms)
-            return None
-        account = self._accounts.free(tx, plan.provider)
-        if account is None or tx.jobs.queued_before(job, due_by_ms=now_ms + PLACE_WAIT_MS):
-            tx.jobs.save(job.waiting(due_ms=(now_ms // PLACE_WAIT_MS + 1) * PLACE_WAIT_MS))
-            return None
-        attempt = Attempt(
-            job_id=job.id,
-            number=job.attempts + 1,
-            provider=plan.provider,
-            account=account.account,
-            intent_ms=now_ms,
-        )
-        tx.jobs.write_attempt(attempt)
-        for waiting in tx.jobs.queued(plan.provider, limit=CARDS_MOVED_MAX):
-            tx.outbox.put(job_id=waiting, telling=Telling.CARD, due_ms=now_ms)
-        changes = {"account": account.account, "attempts": attempt.number}
-        return move(tx, job, JobState.SUBMITTING, now_ms=now_ms, **changes), account, attempt
-
-    async def _hand_over(self, job: Job, account: Provider, attempt: Attempt, links: dict[str, str]) -> None:
+    async def hand_over(self, one: Handover) -> None:
+        job, account = one.job, one.account
         try:
-            self._check_fresh(attempt, account)
-            task_id = await account.submit(attempt_id=attempt.id, plan=_planned(job), links=links)
+            task_id = await self._submitted(one)
         except NotSentError as fault:
             log.warning("submit did not leave", reason=str(fault), **job.log_fields())
-            await self._books.write(partial(self._requeue, job=job, attempt=attempt, fault=fault))
+            self._accounts.put_off(account, fault.retry_after_seconds)
+            await self._books.write(partial(self._requeue, one=one, fault=fault))
         except ProviderError as refusal:
-            await self._books.write(partial(self._reject, job=job, attempt=attempt, refusal=refusal))
+            await self._books.write(partial(self._reject, one=one, refusal=refusal))
         except UnknownOutcomeError as fault:
             log.warning("submit outcome unknown", reason=str(fault), **job.log_fields())
             await self._books.write(lambda tx: self._doubt(tx, job))
         else:
             # The log first: should the disk fail now, the operator still has the id of what was paid for.
             log.info("job submitted", account=account.account, task_id=task_id, **job.log_fields())
-            await self._write_down(lambda tx: self._accepted(tx, job, account, attempt, task_id))
+            self._accounts.worked(account)
+            await self._write_down(lambda tx: self._accepted(tx, one, task_id))
+
+    async def _submitted(self, one: Handover) -> str:
+        """Raises NotSentError too for an intent that grew old while it waited for the account's turn."""
+        await self._accounts.turn(one.account, lambda: SUBMIT_RANK)
+        aged = self._now_ms() - one.attempt.intent_ms > INTENT_FRESH_MS
+        if aged and not one.account.capabilities.submits_repeatably:
+            raise NotSentError("the intent grew old before it could be acted on")
+        callback = self._hooks.address(one.account, one.attempt)
+        return await one.account.submit(attempt_id=one.attempt.id, plan=one.plan, links=one.links, callback=callback)
 
     async def _write_down(self, work: Callable[[Transaction], None]) -> None:
         """A paid task's id is worth several tries."""
@@ -125,27 +133,40 @@ class Submitter:
                 return
         await self._books.write(work)
 
-    def _check_fresh(self, attempt: Attempt, account: Provider) -> None:
-        aged = self._now_ms() - attempt.intent_ms > INTENT_FRESH_MS
-        if aged and not account.capabilities.submits_repeatably:
-            raise NotSentError("the intent grew old before it could be acted on")
-
-    def _accepted(self, tx: Transaction, job: Job, account: Provider, attempt: Attempt, task_id: str) -> None:
+    def _accepted(self, tx: Transaction, one: Handover, task_id: str) -> None:
         now_ms = self._now_ms()
-        tx.jobs.write_attempt(attempt.became(Outcome.ACCEPTED, task_id=task_id))
-        wait = poll_wait_seconds(elapsed_seconds=0, typical_seconds=account.capabilities.typical_seconds)
-        due_ms = now_ms + round(wait * 1000)
-        move(tx, job, JobState.RUNNING, now_ms=now_ms, task_id=task_id, submitted_ms=now_ms, due_ms=due_ms)
+        tx.jobs.write_attempt(one.attempt.became(Outcome.ACCEPTED, task_id=task_id))
+        tx.providers.absolve(one.account.account)
+        ready_from_ms, ready_until_ms = (now_ms + round(seconds * 1000) for seconds in usual_range(one.usual))
+        move(
+            tx,
+            one.job,
+            JobState.RUNNING,
+            now_ms=now_ms,
+            task_id=task_id,
+            submitted_ms=now_ms,
+            due_ms=now_ms + round(self._hooks.first_look_seconds(one.account, one.attempt, one.usual) * 1000),
+            ready_from_ms=ready_from_ms,
+            ready_until_ms=ready_until_ms,
+        )
 
-    def _requeue(self, tx: Transaction, job: Job, attempt: Attempt, fault: NotSentError) -> None:
-        now_ms = self._now_ms()
-        tx.jobs.write_attempt(attempt.became(Outcome.NOT_SENT))
-        wait = fault.retry_after_seconds or backoff_seconds(attempt.number - 1)
-        move(tx, job, JobState.QUEUED, now_ms=now_ms, account=None, due_ms=now_ms + round(wait * 1000))
+    def _requeue(self, tx: Transaction, one: Handover, fault: NotSentError) -> None:
+        """What the account has to do with it is held against it; the job keeps its place in the line."""
+        tx.jobs.write_attempt(one.attempt.became(Outcome.NOT_SENT))
+        if fault.is_trouble:
+            self._accounts.strike(tx, one.account, Trouble.STORM, str(fault))
+        move(tx, one.job, JobState.QUEUED, now_ms=self._now_ms(), account=None)
+        self._line.take_back(tx, one.job)
 
-    def _reject(self, tx: Transaction, job: Job, attempt: Attempt, refusal: ProviderError) -> None:
-        tx.jobs.write_attempt(attempt.became(Outcome.REJECTED))
-        end(tx, job, JobState.FAILED, refusal, now_ms=self._now_ms())
+    def _reject(self, tx: Transaction, one: Handover, refusal: ProviderError) -> None:
+        tx.jobs.write_attempt(one.attempt.became(Outcome.REJECTED))
+        if isinstance(refusal, OF_ACCOUNT):
+            trouble = Trouble.KEY if isinstance(refusal, ProviderAuthError) else Trouble.CREDIT
+            self._accounts.strike(tx, one.account, trouble, str(refusal))
+            self._detours.refused(tx, one.job, refusal)
+        else:
+            end(tx, one.job, JobState.FAILED, refusal, now_ms=self._now_ms())
+        self._line.take_back(tx, one.job)
 
     def _doubt(self, tx: Transaction, job: Job) -> None:
         now_ms = self._now_ms()
@@ -153,16 +174,14 @@ class Submitter:
         move(tx, job, JobState.UNCERTAIN, now_ms=now_ms, submitted_ms=now_ms, due_ms=now_ms + deadline_ms)
 
     def _abandon(self, tx: Transaction, job: Job) -> None:
-        title = self._router.row(_planned(job).provider).title
+        title = self._router.row(planned(job).provider).title
         for attempt in tx.jobs.attempts(job.id)[-1:]:
             tx.jobs.write_attempt(attempt.became(Outcome.ABANDONED, exposure_micros=job.quote_micros or 0))
         end(tx, job, JobState.ABANDONED, SubmitLostError(provider=title), now_ms=self._now_ms())
-
-    async def _end(self, job: Job, error: RequestError | ProviderError) -> None:
-        await self._books.write(lambda tx: end(tx, job, JobState.FAILED, error, now_ms=self._now_ms()))
+        self._line.finish(tx, job)
 
     def _deadline_seconds(self, job: Job) -> int:
-        return self._router.row(_planned(job).provider).deadline_seconds
+        return self._router.row(planned(job).provider).deadline_seconds
 
 
 async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
@@ -175,7 +194,7 @@ async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-def _planned(job: Job) -> Plan:
+def planned(job: Job) -> Plan:
     if job.plan is None:
         raise ValueError(f"job {job.id} is {job.state} without a plan")
     return job.plan

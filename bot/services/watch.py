@@ -1,123 +1,134 @@
-"""RUNNING: ask the provider, notice the end."""
+"""RUNNING: ask the provider, one task at a time or all of an account's at once."""
 
-from collections.abc import Callable
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from bot.domain.errors import DeadlineError, JobCancelledError, ModerationError, ProviderError, ProviderFailedError
+from bot.domain.circuits import Trouble
+from bot.domain.errors import JobCancelledError
 from bot.domain.jobs import Job, JobState
-from bot.domain.pacing import backoff_seconds, poll_wait_seconds
-from bot.ports.books import Books, Outcome, Telling, Transaction
-from bot.ports.outside import Failed, Pending, Provider, ProviderBusyError, Succeeded, TaskGoneError, TaskStatus
+from bot.domain.polling import PollPlan, Running, list_wait_seconds
+from bot.ports.books import Books, StaleJobError
+from bot.ports.outside import Pending, Provider, ProviderBusyError, TaskGoneError, TaskStatus
 from bot.services.accounts import Accounts
-from bot.services.moves import end, move
-from bot.services.routing import Router
-
-GONE_TRIES_MAX = 6
-"""So many failed polls in a row, two minutes with their pauses: a provider may not find its own new task at first."""
-UNHEARD_SECONDS_MAX = 24 * 3600
-UNSERVED_WAIT_MS = 60_000
+from bot.services.answers import Answers
+from bot.services.hooks import Hooks
+from bot.services.timings import Timings
 
 log = structlog.get_logger(__name__)
 
 
 class Watcher:
-    """Polls one task at a time; only the provider's own answer ends a job, or its deadline."""
+    """Every question takes its turn at the account; the job that most probably has ended goes first."""
 
-    def __init__(self, *, books: Books, router: Router, accounts: Accounts, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        *,
+        books: Books,
+        accounts: Accounts,
+        answers: Answers,
+        timings: Timings,
+        hooks: Hooks,
+        now_ms: Callable[[], int],
+    ) -> None:
         self._books = books
-        self._router = router
         self._accounts = accounts
+        self._answers = answers
+        self._timings = timings
+        self._hooks = hooks
         self._now_ms = now_ms
+        self._rounds: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def step(self, job: Job) -> None:
         account = self._accounts.named(job.account or "")
-        if account is None or job.task_id is None:
-            log.warning("no key for this job's account", account=job.account, **job.log_fields())
-            await self._unheard(job, UNSERVED_WAIT_MS)
+        if account is None or job.task_id is None or job.plan is None:
+            await self._answers.unserved(job)
             return
-        if job.cancel_asked and await account.cancel(task_id=job.task_id):
-            cancelled = JobCancelledError(where=f"at {account.capabilities.title}")
-            await self._end(job, JobState.CANCELLED, cancelled)
+        usual = await self._timings.plan(job.plan)
+        if job.cancel_asked or not account.capabilities.lists:
+            await self._alone(job, account, job.task_id, usual)
             return
-        await self._ask(job, account, job.task_id)
+        async with self._rounds[account.account]:
+            await self._round(job, account, job.task_id, usual)
 
-    async def _ask(self, job: Job, account: Provider, task_id: str) -> None:
-        title = account.capabilities.title
+    async def _alone(self, job: Job, account: Provider, task_id: str, usual: PollPlan) -> None:
+        if not await self._turn(job, account, usual):
+            return
+        if job.cancel_asked and await account.cancel(task_id=task_id):
+            cancelled = JobCancelledError(where=f"at {account.capabilities.title}")
+            await self._answers.end(job, JobState.CANCELLED, cancelled)
+            return
         try:
             status = await account.read(task_id=task_id)
         except ProviderBusyError as fault:
-            log.warning("poll failed", reason=str(fault), **job.log_fields())
-            await self._unheard(job, round(backoff_seconds(job.tries) * 1000))
+            await self._busy([job], account, fault)
         except TaskGoneError:
-            if job.tries >= GONE_TRIES_MAX:
-                lost = ProviderFailedError(provider=title, reason="it no longer knows the task.")
-                await self._end(job, JobState.FAILED, lost)
-            else:
-                await self._unheard(job, round(backoff_seconds(job.tries) * 1000))
+            await self._answers.gone(job, account)
         else:
-            await self._take(job, account, status)
+            wait = self._hooks.wait_seconds(account, usual, elapsed=self._elapsed(job))
+            await self._answers.take(job, account, status, wait_seconds=wait)
 
-    async def _take(self, job: Job, account: Provider, status: TaskStatus) -> None:
-        match status:
-            case Pending():
-                await self._still_running(job, account, status.progress)
-            case Succeeded():
-                await self._books.write(lambda tx: self._succeed(tx, job, status))
-                log.info("task succeeded", **job.log_fields())
-            case Failed():
-                await self._end(job, JobState.FAILED, _failure(account.capabilities.title, status))
-
-    def _succeed(self, tx: Transaction, job: Job, status: Succeeded) -> None:
-        changes = {"result": status.video, "cost_micros": status.cost_micros}
-        move(tx, job, JobState.FETCHING, now_ms=self._now_ms(), **changes)
-
-    async def _still_running(self, job: Job, account: Provider, progress: int | None) -> None:
-        """Only the provider's own "not yet" counts towards its deadline."""
-        elapsed_ms, row = self._elapsed_ms(job), account.capabilities
-        if elapsed_ms > row.deadline_seconds * 1000:
-            await self._abandon_after(job, row.deadline_seconds)
+    async def _round(self, job: Job, account: Provider, task_id: str, usual: PollPlan) -> None:
+        """One question for all tasks of the account; whoever waited here meanwhile has its answer already."""
+        running = await self._books.write(lambda tx: tx.jobs.running_at(account.account))
+        if not any((one.id, one.fence) == (job.id, job.fence) for one in running):
             return
-        wait = poll_wait_seconds(elapsed_seconds=elapsed_ms / 1000, typical_seconds=row.typical_seconds)
-        await self._wait(job, round(wait * 1000), progress=progress or job.progress)
-
-    async def _unheard(self, job: Job, wait_ms: int) -> None:
-        """A network that is down or a key that is refused says nothing of the task: it may be waiting for us."""
-        if self._elapsed_ms(job) > UNHEARD_SECONDS_MAX * 1000:
-            await self._abandon_after(job, UNHEARD_SECONDS_MAX)
+        if len(running) == 1:
+            await self._alone(job, account, task_id, usual)
             return
-        await self._wait(job, wait_ms, tries=job.tries + 1, progress=job.progress)
+        if not await self._turn(job, account, usual):
+            return
+        try:
+            statuses = await account.read_many(task_ids=[one.task_id for one in running if one.task_id])
+        except ProviderBusyError as fault:
+            await self._busy(running, account, fault)
+            return
+        await self._take_all([one for one in running if one.task_id in statuses], account, statuses)
+        if task_id not in statuses:
+            await self._alone(job, account, task_id, usual)
 
-    async def _abandon_after(self, job: Job, seconds: int) -> None:
-        await self._books.write(lambda tx: self._abandon(tx, job, seconds))
+    async def _take_all(self, jobs: Sequence[Job], account: Provider, statuses: dict[str, TaskStatus]) -> None:
+        waits = await self._waits([one for one in jobs if isinstance(statuses[one.task_id or ""], Pending)], account)
+        for one in jobs:
+            status, wait = statuses[one.task_id or ""], waits.get(one.id, 0.0)
+            try:
+                await self._answers.take(one, account, status, wait_seconds=wait)
+            except StaleJobError:  # somebody moved it meanwhile, and looks at it next
+                log.info("somebody else moved the job", **one.log_fields())
 
-    async def _wait(self, job: Job, wait_ms: int, *, tries: int = 0, progress: int | None = None) -> None:
-        now_ms = self._now_ms()
-        waiting = job.waiting(due_ms=now_ms + wait_ms, tries=tries, progress=progress)
+    async def _waits(self, pending: Sequence[Job], account: Provider) -> dict[int, float]:
+        """Until the next question: one for all, but where the provider calls back each waits for itself."""
+        plans = [(one, await self._timings.plan(one.plan)) for one in pending if one.plan is not None]
+        if self._hooks.calls(account) or len(plans) == 1:
+            return {
+                one.id: self._hooks.wait_seconds(account, usual, elapsed=self._elapsed(one)) for one, usual in plans
+            }
+        tasks = [Running(plan=usual, seen=self._elapsed(one), elapsed=self._elapsed(one)) for one, usual in plans]
+        return dict.fromkeys((one.id for one, _ in plans), list_wait_seconds(tasks)) if tasks else {}
 
-        def save(tx: Transaction) -> None:
-            tx.jobs.save(waiting)
-            if progress != job.progress:
-                tx.outbox.put(job_id=job.id, telling=Telling.CARD, due_ms=now_ms)
+    async def _turn(self, job: Job, account: Provider, usual: PollPlan) -> bool:
+        """False when it did not come in time: the job is due again at once."""
 
-        await self._books.write(save)
+        def urgency() -> float:
+            submitted_ms = job.submitted_ms or job.since_ms
+            seen = ((job.seen_ms or submitted_ms) - submitted_ms) / 1000
+            return usual.urgency(seen, self._elapsed(job))
 
-    def _abandon(self, tx: Transaction, job: Job, seconds: int) -> None:
-        for attempt in tx.jobs.attempts(job.id)[-1:]:
-            exposed = attempt.became(Outcome.ACCEPTED, task_id=job.task_id, exposure_micros=job.quote_micros or 0)
-            tx.jobs.write_attempt(exposed)
-        title = self._router.row(job.plan.provider).title if job.plan else "The provider"
-        end(tx, job, JobState.ABANDONED, DeadlineError(provider=title, minutes=seconds / 60), now_ms=self._now_ms())
+        if await self._accounts.turn(account, urgency):
+            return True
+        await self._books.write(lambda tx: tx.jobs.save(job.waiting(due_ms=self._now_ms())))
+        return False
 
-    async def _end(self, job: Job, state: JobState, error: ProviderError) -> None:
-        await self._books.write(lambda tx: end(tx, job, state, error, now_ms=self._now_ms()))
-        log.info("job ended", code=error.code, **job.log_fields())
+    async def _busy(self, jobs: Sequence[Job], account: Provider, fault: ProviderBusyError) -> None:
+        """The jobs wait: what was paid for may be ready. Where the key was refused new ones go elsewhere."""
+        log.warning("poll failed", reason=str(fault), account=account.account)
+        if fault.is_key_refused:
+            log.error("account refused", account=account.account, trouble=Trouble.KEY.value)
+            await self._books.write(lambda tx: self._accounts.strike(tx, account, Trouble.KEY, str(fault)))
+        for one in jobs:
+            await self._answers.unheard(one)
 
-    def _elapsed_ms(self, job: Job) -> int:
-        return self._now_ms() - (job.submitted_ms or job.since_ms)
-
-
-def _failure(title: str, status: Failed) -> ProviderError:
-    if status.moderation:
-        return ModerationError(provider=title, reason=status.reason)
-    return ProviderFailedError(provider=title, reason=status.reason)
+    def _elapsed(self, job: Job) -> float:
+        return self._answers.elapsed_ms(job) / 1000

@@ -11,6 +11,7 @@ from bot.ports.books import Transaction
 from bot.storage.jobs import SqliteJobs
 from bot.storage.ledger import SqliteLedger
 from bot.storage.outbox import SqliteOutbox
+from bot.storage.providers import SqliteProviderNotes
 from bot.storage.rules import SqliteRules
 from bot.storage.sqlite import database_path, only_process, open_for_writing
 from bot.storage.writer import Writer
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 
 class SqliteTransaction:
-    """The four parts of the store over one connection, inside one transaction; most work needs one or two."""
+    """The parts of the store over one connection, inside one transaction; most work needs one or two."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -35,6 +36,10 @@ class SqliteTransaction:
     @cached_property
     def rules(self) -> SqliteRules:
         return SqliteRules(self._connection)
+
+    @cached_property
+    def providers(self) -> SqliteProviderNotes:
+        return SqliteProviderNotes(self._connection)
 
     @cached_property
     def outbox(self) -> SqliteOutbox:

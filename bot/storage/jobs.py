@@ -7,13 +7,15 @@ from dataclasses import replace
 
 from pydantic import TypeAdapter
 
-from bot.domain.jobs import HOLDING, Fitting, Job, JobState, Target, TargetKind, Work
+from bot.domain.fairness import Waiting
+from bot.domain.jobs import HOLDING, Fitting, Job, JobState, Offer, Target, TargetKind, Work
 from bot.domain.requests import Plan, Request
 from bot.ports.books import Attempt, Outcome, StaleJobError
 
 _TARGET: TypeAdapter[Target] = TypeAdapter(Target)
 _REQUEST = TypeAdapter(Request)
 _PLAN = TypeAdapter(Plan)
+_OFFERS: TypeAdapter[tuple[Offer, ...]] = TypeAdapter(tuple[Offer, ...])
 _ROLE_IDS: TypeAdapter[tuple[int, ...]] = TypeAdapter(tuple[int, ...])
 
 _ADD = """
@@ -21,13 +23,15 @@ INSERT INTO job (
     id, guild_id, member_id, role_ids, work, parent_id, target_kind, target, request, state, is_open, created_ms,
     due_ms, since_ms, fence, tries, attempts, plan, provider, quote_micros, cost_micros, account, task_id,
     submitted_ms, result, progress, cancel_asked, thread_id, clip_path, clip_bytes, has_agreed, last_frame,
-    upload_path, upload_bytes, fitting, channel_id, message_id, error_code, error_text, frame_link, seen_ms
+    upload_path, upload_bytes, fitting, channel_id, message_id, error_code, error_text, frame_link, seen_ms,
+    usual_seconds, ready_from_ms, ready_until_ms, offers
 ) VALUES (
     :id, :guild_id, :member_id, :role_ids, :work, :parent_id, :target_kind, :target, :request, :state, :is_open,
     :created_ms, :due_ms, :since_ms, :fence, :tries, :attempts, :plan, :provider, :quote_micros, :cost_micros,
     :account, :task_id, :submitted_ms, :result, :progress, :cancel_asked, :thread_id, :clip_path, :clip_bytes,
     :has_agreed, :last_frame, :upload_path, :upload_bytes, :fitting, :channel_id, :message_id, :error_code,
-    :error_text, :frame_link, :seen_ms
+    :error_text, :frame_link, :seen_ms, :usual_seconds, :ready_from_ms,
+    :ready_until_ms, :offers
 ) ON CONFLICT (id) DO NOTHING
 """
 # A wish to cancel that came during the step must not wait for the appointment that the step makes.
@@ -41,7 +45,9 @@ UPDATE job SET
     submitted_ms = :submitted_ms, result = :result, progress = :progress, clip_path = :clip_path,
     clip_bytes = :clip_bytes, has_agreed = :has_agreed, last_frame = :last_frame, upload_path = :upload_path,
     upload_bytes = :upload_bytes, fitting = :fitting, channel_id = :channel_id, message_id = :message_id,
-    error_code = :error_code, error_text = :error_text, frame_link = :frame_link, seen_ms = :seen_ms
+    error_code = :error_code, error_text = :error_text, frame_link = :frame_link, seen_ms = :seen_ms,
+    usual_seconds = :usual_seconds, ready_from_ms = :ready_from_ms,
+    ready_until_ms = :ready_until_ms, offers = :offers
 WHERE id = :id AND fence = :fence
 RETURNING fence, due_ms, cancel_asked, thread_id
 """
@@ -59,6 +65,12 @@ WITH RECURSIVE path (id) AS (
     SELECT job.parent_id FROM path JOIN job ON job.id = path.id WHERE job.parent_id IS NOT NULL
 )
 SELECT job.* FROM path JOIN job ON job.id = path.id ORDER BY job.id
+"""
+# What nobody has looked at yet counts as a minute.
+WAITING = """
+SELECT id, guild_id, member_id, COALESCE(usual_seconds, 60) AS usual_seconds FROM job
+WHERE state = 'QUEUED' AND provider = ?1 AND target_kind IN (SELECT value FROM json_each(?2))
+ORDER BY id
 """
 _NEXT_DUE = """
 SELECT due_ms FROM job
@@ -144,19 +156,20 @@ class SqliteJobs:
     def path_to(self, job_id: int) -> list[Job]:
         return [job_of(row) for row in self._connection.execute(PATH_TO, (job_id,))]
 
-    def queued(self, provider: str, *, limit: int) -> list[int]:
-        rows = self._connection.execute(
-            "SELECT id FROM job WHERE state = 'QUEUED' AND provider = ? ORDER BY id LIMIT ?", (provider, limit)
-        )
-        return [int(row[0]) for row in rows]
+    def waiting(self, provider: str, *, targets: frozenset[TargetKind]) -> list[Waiting]:
+        rows = self._connection.execute(WAITING, (provider, _listed(targets)))
+        return [waiting_of(row) for row in rows]
 
-    def queued_before(self, job: Job, *, due_by_ms: int) -> bool:
-        row = self._connection.execute(
-            "SELECT 1 FROM job WHERE state = 'QUEUED' AND provider = (SELECT provider FROM job WHERE id = :id) "
-            "AND id < :id AND due_ms <= :due_by_ms AND target_kind = :target_kind LIMIT 1",
-            {"id": job.id, "due_by_ms": due_by_ms, "target_kind": job.target.kind.value},
-        ).fetchone()
-        return row is not None
+    def bring_forward(self, job_id: int, *, due_ms: int) -> None:
+        self._connection.execute(
+            "UPDATE job SET due_ms = MIN(due_ms, ?) WHERE id = ? AND state = 'QUEUED'", (due_ms, job_id)
+        )
+
+    def running_at(self, account: str) -> list[Job]:
+        rows = self._connection.execute(
+            "SELECT * FROM job WHERE account = ? AND state = 'RUNNING' ORDER BY id", (account,)
+        )
+        return [job_of(row) for row in rows]
 
     def open_bytes(self, *, guild_id: int | None, member_id: str | None) -> int:
         row = self._connection.execute(
@@ -210,6 +223,12 @@ class SqliteJobs:
         )
 
 
+def waiting_of(row: sqlite3.Row) -> Waiting:
+    return Waiting(
+        job_id=row["id"], guild_id=row["guild_id"], member_id=row["member_id"], seconds=float(row["usual_seconds"])
+    )
+
+
 def job_of(row: sqlite3.Row) -> Job:
     plan = row["plan"]
     fields = {name: row[name] for name in _PLAIN}
@@ -224,6 +243,7 @@ def job_of(row: sqlite3.Row) -> Job:
         fitting=None if row["fitting"] is None else Fitting(row["fitting"]),
         plan=None if plan is None else _PLAN.validate_json(plan),
         cancel_asked=bool(row["cancel_asked"]),
+        offers=_OFFERS.validate_json(row["offers"]),
     )
 
 
@@ -257,6 +277,9 @@ _PLAIN = (
     "error_text",
     "frame_link",
     "seen_ms",
+    "usual_seconds",
+    "ready_from_ms",
+    "ready_until_ms",
 )
 """Fields that are a column as they are."""
 
@@ -276,6 +299,7 @@ def _values(job: Job) -> dict[str, object]:
         "plan": None if job.plan is None else _PLAN.dump_json(job.plan).decode(),
         "provider": None if job.plan is None else job.plan.provider,
         "cancel_asked": int(job.cancel_asked),
+        "offers": _OFFERS.dump_json(job.offers).decode(),
     }
 
 

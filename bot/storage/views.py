@@ -1,5 +1,6 @@
 """Read-only answers for display; nothing is decided on them."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import tzinfo
@@ -8,13 +9,14 @@ from typing import Any
 
 import aiosqlite
 
-from bot.domain.jobs import Job, JobState
+from bot.domain.jobs import Job, JobState, TargetKind
 from bot.domain.quota import Leg, Owner, OwnerKind
 from bot.ports.books import Decision, HistoryLine, Spending, Standing
 from bot.storage import quota_views
 from bot.storage.balances import NO_GUILD, who
-from bot.storage.jobs import PATH_TO, job_of
+from bot.storage.jobs import PATH_TO, WAITING, job_of, waiting_of
 from bot.storage.journal import HOUSE
+from bot.storage.providers import queue_of
 from bot.storage.sqlite import (
     BUSY_SECONDS_MAX,
     READER_PRAGMAS,
@@ -28,10 +30,9 @@ Line = dict[str, str | int | None]
 """One line of a listing, ready for CSV or JSON. Ids of Discord are integers here."""
 
 _NEWEST = 2**63 - 1
-_AHEAD = """
-SELECT COUNT(*) FROM job
-WHERE state = 'QUEUED' AND provider = ? AND id < ?
-"""
+_QUEUE = f"""
+SELECT (SELECT state FROM fair_queue WHERE provider = ?1) AS queue, waiting.* FROM ({WAITING}) AS waiting
+"""  # noqa: S608 -- our own text
 _CLIPS_HERE = """
 SELECT * FROM job
 WHERE state = 'DELIVERED' AND guild_id IS ?1 AND work = 'clip' AND last_frame IS NOT NULL
@@ -116,8 +117,9 @@ class SqliteViews:
     async def ahead_of(self, job: Job) -> int:
         if job.state is not JobState.QUEUED or job.plan is None:
             return 0
-        rows = await self._rows(_AHEAD, job.plan.provider, job.id)
-        return int(rows[0][0])
+        rows = await self._rows(_QUEUE, job.plan.provider, json.dumps(sorted(TargetKind)))
+        order = queue_of(rows[0]["queue"]).order([waiting_of(row) for row in rows]) if rows else []
+        return order.index(job.id) if job.id in order else 0
 
     async def listing(self, *, limit: int) -> list[Line]:
         """Jobs as `jobs --json` shows them, the newest first, without reading a request."""

@@ -46,15 +46,14 @@ from bot.services.films import Films
 from bot.services.finish import Finisher
 from bot.services.fit import Fitter
 from bot.services.guild_desk import GuildDesk
+from bot.services.hooks import Hooks
 from bot.services.intake import Intake
 from bot.services.keep import Keeper
 from bot.services.quota_desk import QuotaDesk
 from bot.services.routing import Router
 from bot.services.runner import Lane, Runner
 from bot.services.sources import Sources
-from bot.services.submit import Submitter
 from bot.services.tell import Teller
-from bot.services.watch import Watcher
 from bot.settings import Settings
 from bot.storage.backup import backup
 from bot.storage.books import open_books
@@ -63,6 +62,7 @@ from bot.storage.verify import Verdict, verify
 from bot.storage.views import SqliteViews, open_views
 from bot.web.app import make_app, serving
 from bot.wiring.accounts import animatic, open_accounts, paid_account, rows
+from bot.wiring.lanes import lanes_at_providers
 
 LINK_SECRET_BYTES = 32
 PLACEHOLDER = "https://placeholder.invalid/files"
@@ -116,9 +116,45 @@ class Workshop:
     link_secret: bytes
 
     def runner_for(self, delivery: Delivery, *, admins: Admins | None = None) -> Runner:
-        lanes = _lanes(self, delivery)
+        lanes = self._lanes(delivery)
         teller = Teller(books=self.books, delivery=delivery, now_ms=now_ms, admins=self._admin_teller(admins))
         return Runner(books=self.books, lanes=lanes, teller=teller, delivery=delivery, bell=self.bell, now_ms=now_ms)
+
+    def _lanes(self, delivery: Delivery) -> list[Lane]:
+        collector = Collector(
+            books=self.books,
+            media=self.media,
+            router=self.router,
+            sources=self.sources,
+            studio=self.studio,
+            admission=self.admission,
+            now_ms=now_ms,
+        )
+        finisher = Finisher(
+            books=self.books,
+            accounts=self.accounts,
+            router=self.router,
+            media=self.media,
+            delivery=delivery,
+            now_ms=now_ms,
+        )
+        fitter = Fitter(books=self.books, media=self.media, studio=self.studio, delivery=delivery, now_ms=now_ms)
+        waits = {JobState.CONFIRMING: self.approvals.expire, JobState.APPROVING: self.approvals.expire}
+        return [
+            Lane(name="wait", steps=waits, limit=4, seconds_max=60),
+            Lane(name="collect", steps={JobState.COLLECTING: collector.step}, limit=4, seconds_max=600),
+            *lanes_at_providers(
+                books=self.books,
+                router=self.router,
+                accounts=self.accounts,
+                sources=self.sources,
+                hooks=Hooks(address=None),
+                now_ms=now_ms,
+            ),
+            Lane(name="transfer", steps={JobState.FETCHING: finisher.fetch}, limit=4, seconds_max=900),
+            Lane(name="encode", steps={JobState.FITTING: fitter.step}, limit=2, seconds_max=3700),
+            Lane(name="post", steps={JobState.POSTING: finisher.post}, limit=4, seconds_max=600),
+        ]
 
     def _admin_teller(self, admins: Admins | None) -> AdminTeller | None:
         if admins is None:
@@ -278,47 +314,6 @@ def _discord_delivery(workshop: Workshop, client: DailiesBot) -> Delivery:
         now_ms=now_ms,
     )
     return ByTarget([on_discord, FileDelivery(say=lambda job: log.info("stage", **job.log_fields()))])
-
-
-def _lanes(workshop: Workshop, delivery: Delivery) -> list[Lane]:
-    books, accounts = workshop.books, workshop.accounts
-    collector = Collector(
-        books=books,
-        media=workshop.media,
-        router=workshop.router,
-        sources=workshop.sources,
-        studio=workshop.studio,
-        admission=workshop.admission,
-        now_ms=now_ms,
-    )
-    submitter = Submitter(
-        books=books, router=workshop.router, accounts=accounts, sources=workshop.sources, now_ms=now_ms
-    )
-    watcher = Watcher(books=books, router=workshop.router, accounts=accounts, now_ms=now_ms)
-    finisher = Finisher(
-        books=books,
-        accounts=accounts,
-        router=workshop.router,
-        media=workshop.media,
-        delivery=delivery,
-        now_ms=now_ms,
-    )
-    fitter = Fitter(books=books, media=workshop.media, studio=workshop.studio, delivery=delivery, now_ms=now_ms)
-    submits = {
-        JobState.QUEUED: submitter.step,
-        JobState.SUBMITTING: submitter.resume,
-        JobState.UNCERTAIN: submitter.give_up,
-    }
-    waits = {JobState.CONFIRMING: workshop.approvals.expire, JobState.APPROVING: workshop.approvals.expire}
-    return [
-        Lane(name="wait", steps=waits, limit=4, seconds_max=60),
-        Lane(name="collect", steps={JobState.COLLECTING: collector.step}, limit=4, seconds_max=600),
-        Lane(name="submit", steps=submits, limit=8, seconds_max=60),
-        Lane(name="poll", steps={JobState.RUNNING: watcher.step}, limit=8, seconds_max=60),
-        Lane(name="transfer", steps={JobState.FETCHING: finisher.fetch}, limit=4, seconds_max=900),
-        Lane(name="encode", steps={JobState.FITTING: fitter.step}, limit=2, seconds_max=3700),
-        Lane(name="post", steps={JobState.POSTING: finisher.post}, limit=4, seconds_max=600),
-    ]
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """A stage for the services: real books in a file, real media on disk, a scripted provider and delivery."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,15 +31,15 @@ from bot.services.collect import Collector
 from bot.services.desk import JobDesk
 from bot.services.finish import Finisher
 from bot.services.fit import Fitter
+from bot.services.hooks import Hooks
 from bot.services.intake import Intake
 from bot.services.routing import Router
 from bot.services.runner import Lane, Runner
 from bot.services.sources import Sources
-from bot.services.submit import Submitter
 from bot.services.tell import Teller
-from bot.services.watch import Watcher
 from bot.storage.books import SqliteBooks, open_books
 from bot.storage.views import SqliteViews, open_views
+from bot.wiring.lanes import lanes_at_providers
 
 SAMPLES = Path(__file__).parents[2] / "bot" / "samples"
 MEMBER, GUILD, JOB = "1001", 2002, 1433000000000000001
@@ -93,7 +93,8 @@ class ScriptedProvider:
     def describe(self, *, plan: Plan, links: dict[str, str]) -> WireRequest:
         return WireRequest(method="POST", url="", headers={}, body={"plan": plan.prompt, "links": links})
 
-    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str]) -> str:
+    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None) -> str:
+        assert callback is None
         assert plan.references is not None
         assert links == {}
         self.submits.append(attempt_id)
@@ -107,6 +108,9 @@ class ScriptedProvider:
         assert task_id == "task-1"
         status: TaskStatus = _next(self.statuses)
         return status
+
+    async def read_many(self, *, task_ids: Sequence[str]) -> dict[str, TaskStatus]:
+        return {task_id: await self.read(task_id=task_id) for task_id in task_ids}
 
     async def cancel(self, *, task_id: str) -> bool:
         assert task_id == "task-1"
@@ -166,13 +170,17 @@ class Stage:
     caps: Caps
     folder: Path
     admins: Admins | None = None
+    others: Sequence[ScriptedProvider] = ()
 
     def __post_init__(self) -> None:
         self.bell = JumpingBell(self.clock)
         now_ms = self.clock.now_ms
         self.hand: StudioPort = self.studio
-        self.router = Router(rows={"unifically": self.provider.capabilities}, order=["unifically"], draw_seed=lambda: 7)
-        self.accounts = Accounts(providers={"unifically": [self.provider]}, now_ms=now_ms)
+        everyone = [self.provider, *self.others]
+        rows = {one.capabilities.provider: one.capabilities for one in everyone}
+        self.router = Router(rows=rows, order=list(rows), draw_seed=lambda: 7)
+        accounts = {name: [one for one in everyone if one.capabilities.provider == name] for name in rows}
+        self.accounts = Accounts(providers=accounts, now_ms=now_ms, draw=lambda: 0.0)
         self.intake = Intake(books=self.books, bell=self.bell, now_ms=now_ms, rules=ReferenceRules())
         self.admission = Admission(router=self.router, caps=self.caps, now_ms=now_ms)
         self.approvals = Approvals(
@@ -192,7 +200,14 @@ class Stage:
             admission=self.admission,
             now_ms=now_ms,
         )
-        submit = Submitter(books=self.books, router=self.router, accounts=self.accounts, sources=sources, now_ms=now_ms)
+        at_providers = lanes_at_providers(
+            books=self.books,
+            router=self.router,
+            accounts=self.accounts,
+            sources=sources,
+            hooks=Hooks(address=None),
+            now_ms=now_ms,
+        )
         finish = Finisher(
             books=self.books,
             accounts=self.accounts,
@@ -206,10 +221,7 @@ class Stage:
             JobState.COLLECTING: collect.step,
             JobState.CONFIRMING: self.approvals.expire,
             JobState.APPROVING: self.approvals.expire,
-            JobState.QUEUED: submit.step,
-            JobState.SUBMITTING: submit.resume,
-            JobState.UNCERTAIN: submit.give_up,
-            JobState.RUNNING: Watcher(books=self.books, router=self.router, accounts=self.accounts, now_ms=now_ms).step,
+            **{state: step for lane in at_providers for state, step in lane.steps.items()},
             JobState.FETCHING: finish.fetch,
             JobState.FITTING: fit.step,
             JobState.POSTING: finish.post,
@@ -284,6 +296,7 @@ async def set_stage(
     folder: Path,
     *,
     provider: ScriptedProvider | None = None,
+    others: Sequence[ScriptedProvider] = (),
     delivery: ScriptedDelivery | None = None,
     budget_micros: int = 5_000_000,
 ) -> AsyncIterator[Stage]:
@@ -308,4 +321,5 @@ async def set_stage(
             delivery=delivery or ScriptedDelivery(),
             caps=Caps(guild_month_micros=budget_micros, operator_day_micros=50_000_000),
             folder=folder,
+            others=others,
         )

@@ -217,13 +217,21 @@ async def test_only_the_references_of_open_jobs_count(books: SqliteBooks) -> Non
     assert await books.write(lambda tx: tx.jobs.open_bytes(guild_id=None, member_id=None)) == 330
 
 
-async def test_an_older_job_that_is_free_to_go_goes_first(books: SqliteBooks) -> None:
-    await books.write(lambda tx: [queue(tx, job_id, usual_legs()) for job_id in (1, 2)])
-    older, newer = [await books.write(partial(get, job_id=job_id)) for job_id in (1, 2)]
-    assert await books.write(lambda tx: tx.jobs.queued_before(newer, due_by_ms=NOON_MS))
-    assert not await books.write(lambda tx: tx.jobs.queued_before(older, due_by_ms=NOON_MS))
-    await books.write(lambda tx: tx.jobs.save(older.waiting(due_ms=NOON_MS + 60_000)))
-    assert not await books.write(lambda tx: tx.jobs.queued_before(newer, due_by_ms=NOON_MS))
+async def test_who_waits_at_a_provider_can_be_told_and_woken(books: SqliteBooks) -> None:
+    await books.write(lambda tx: [queue(tx, job_id, usual_legs()) for job_id in (2, 1)])
+    older = await books.write(partial(get, job_id=1))
+    provider = older.plan.provider if older.plan else ""
+    waiting = older.waiting(due_ms=NOON_MS + 60_000, usual_seconds=90)
+    await books.write(lambda tx: tx.jobs.save(waiting))
+    found = await books.write(lambda tx: tx.jobs.waiting(provider, targets=frozenset(TargetKind)))
+    assert [(one.job_id, one.guild_id, one.member_id, one.seconds) for one in found] == [
+        (1, older.guild_id, older.member_id, 90.0),
+        (2, older.guild_id, older.member_id, 60.0),
+    ]
+    assert await books.write(lambda tx: tx.jobs.waiting("another", targets=frozenset(TargetKind))) == []
+    await books.write(lambda tx: tx.jobs.bring_forward(1, due_ms=NOON_MS + 5))
+    await books.write(lambda tx: tx.jobs.bring_forward(1, due_ms=NOON_MS + 9))
+    assert (await books.write(partial(get, job_id=1))).due_ms == NOON_MS + 5
 
 
 async def test_an_ended_job_cannot_be_asked_to_stop(books: SqliteBooks) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -88,9 +88,9 @@ class Animatic:
         del links  # references are found by their content hash
         return WireRequest(method="LOCAL", url="animatic://render", headers={}, body=order_of(plan).as_json())
 
-    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str]) -> str:
+    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None) -> str:
         """The attempt's id is the task's: handing the same attempt over twice is one task."""
-        del links
+        del links, callback
         if not _TASK_ID.fullmatch(attempt_id):
             raise NotSentError("the attempt's id cannot name a file")
         try:
@@ -105,6 +105,9 @@ class Animatic:
         if isinstance(status, Pending):
             self._start(task_id)
         return status
+
+    async def read_many(self, *, task_ids: Sequence[str]) -> dict[str, TaskStatus]:
+        return {task_id: await self.read(task_id=task_id) for task_id in task_ids}
 
     async def cancel(self, *, task_id: str) -> bool:
         if self._ended(task_id):

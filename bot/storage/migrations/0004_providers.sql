@@ -2,6 +2,10 @@
 
 ALTER TABLE job ADD COLUMN frame_link TEXT;
 ALTER TABLE job ADD COLUMN seen_ms INTEGER;
+ALTER TABLE job ADD COLUMN usual_seconds INTEGER;
+ALTER TABLE job ADD COLUMN ready_from_ms INTEGER;
+ALTER TABLE job ADD COLUMN ready_until_ms INTEGER;
+ALTER TABLE job ADD COLUMN offers TEXT NOT NULL DEFAULT '[]';
 
 -- How long tasks take, learned from those that ended. `counts` is a JSON list over the edges of `domain/polling`.
 CREATE TABLE timing (

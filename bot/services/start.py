@@ -1,0 +1,122 @@
+"""QUEUED: a job waits for its turn and for a free account, then its intent is written and it is handed over."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from bot.domain.errors import NeverStartedError, ProviderError, RequestError
+from bot.domain.jobs import Job, JobState
+from bot.domain.polling import PollPlan
+from bot.ports.books import Attempt, Books, Telling, Transaction
+from bot.ports.outside import Provider
+from bot.services.accounts import Accounts
+from bot.services.detours import Detours
+from bot.services.line import Line
+from bot.services.moves import end, move
+from bot.services.routing import Router
+from bot.services.sources import Sources
+from bot.services.submit import Handover, Submitter, planned, to_its_end
+from bot.services.timings import Timings, usual_range, usually
+
+CARDS_MOVED_MAX = 5
+"""So many of those who wait see their place move when one starts."""
+QUEUED_HOURS_MAX = 24
+LOOK_AGAIN_MS = 15_000
+"""Whoever frees a place wakes the next one; so often everyone looks by themselves."""
+
+log = structlog.get_logger(__name__)
+
+
+class Starter:
+    """Whose turn it is starts; everybody else waits, and says on the card for how long."""
+
+    def __init__(
+        self,
+        *,
+        books: Books,
+        router: Router,
+        accounts: Accounts,
+        sources: Sources,
+        detours: Detours,
+        line: Line,
+        timings: Timings,
+        submitter: Submitter,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._books = books
+        self._router = router
+        self._accounts = accounts
+        self._sources = sources
+        self._detours = detours
+        self._line = line
+        self._timings = timings
+        self._submitter = submitter
+        self._now_ms = now_ms
+
+    async def step(self, job: Job) -> None:
+        plan = planned(job)
+        try:
+            links = self._sources.links(plan, self._router.row(plan.provider))
+        except (RequestError, ProviderError) as fault:
+            error = fault  # the name of an except clause is gone after it
+            await self._books.write(lambda tx: end(tx, job, JobState.FAILED, error, now_ms=self._now_ms()))
+            return
+        usual = await self._timings.plan(plan)
+        begun = await self._books.write(lambda tx: self._intend(tx, job, usual))
+        if begun is not None:
+            job, account, attempt = begun
+            handover = Handover(job=job, account=account, attempt=attempt, links=links, usual=usual)
+            await to_its_end(self._submitter.hand_over(handover))
+
+    def _intend(self, tx: Transaction, job: Job, usual: PollPlan) -> tuple[Job, Provider, Attempt] | None:
+        plan, now_ms = planned(job), self._now_ms()
+        if now_ms - job.created_ms > QUEUED_HOURS_MAX * 3_600_000:
+            title = self._router.row(plan.provider).title
+            end(tx, job, JobState.FAILED, NeverStartedError(provider=title, hours=QUEUED_HOURS_MAX), now_ms=now_ms)
+            return None
+        circuit = self._detours.blocked(tx, job)
+        if circuit is not None:
+            patient = self._detours.rested(tx, job, circuit)
+            if patient is not None:
+                self._wait(tx, job, patient, usual)
+            return None
+        account = self._accounts.free(tx, plan.provider)
+        if account is None or not self._line.is_next(tx, job, plan.provider):
+            self._wait(tx, job, replace(job, offers=()), usual)
+            return None
+        return self._begun(tx, job, account, usual)
+
+    def _wait(self, tx: Transaction, before: Job, job: Job, usual: PollPlan) -> None:
+        provider, now_ms = planned(job).provider, self._now_ms()
+        latest_ms = now_ms + LOOK_AGAIN_MS
+        rounds = self._line.place_of(tx, job, provider) // max(self._accounts.places(provider), 1)
+        low, high = usual_range(usual)
+        waiting = job.waiting(
+            due_ms=min(self._accounts.opens_ms(tx, provider) or latest_ms, latest_ms),
+            usual_seconds=usually(usual),
+            # Those before it are done in rounds; the one under way may have just begun.
+            ready_from_ms=now_ms + round(low * (1 + rounds) * 1000),
+            ready_until_ms=now_ms + round(high * (2 + rounds) * 1000),
+        )
+        tx.jobs.save(waiting)
+        if before.ready_from_ms is None or before.offers != job.offers:
+            tx.outbox.put(job_id=job.id, telling=Telling.CARD, due_ms=now_ms)
+
+    def _begun(self, tx: Transaction, job: Job, account: Provider, usual: PollPlan) -> tuple[Job, Provider, Attempt]:
+        provider, now_ms = planned(job).provider, self._now_ms()
+        attempt = Attempt(
+            job_id=job.id,
+            number=job.attempts + 1,
+            provider=provider,
+            account=account.account,
+            intent_ms=now_ms,
+        )
+        tx.jobs.write_attempt(attempt)
+        changes = {"account": account.account, "attempts": attempt.number, "usual_seconds": usually(usual)}
+        begun = move(tx, job, JobState.SUBMITTING, now_ms=now_ms, offers=(), **changes)
+        self._line.start(tx, begun, provider)
+        self._line.wake(tx, begun, due_ms=now_ms + round(1000 / account.capabilities.requests_per_second))
+        for one in tx.jobs.waiting(provider, targets=frozenset({job.target.kind}))[:CARDS_MOVED_MAX]:
+            tx.outbox.put(job_id=one.job_id, telling=Telling.CARD, due_ms=now_ms)
+        return begun, account, attempt
