@@ -1,6 +1,6 @@
 """What the rules say of a request: refused, to be confirmed, to be approved, or free to go with its money held."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC
 
 from bot.domain.errors import BlockedWordError, ChannelClosedError, PausedError
@@ -23,8 +23,17 @@ HOUR_MS = 3_600_000
 class Admission:
     """Rules, settings and the ledger at one door; every method is inside one transaction."""
 
-    def __init__(self, *, router: Router, caps: Caps, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        *,
+        router: Router,
+        caps: Caps,
+        now_ms: Callable[[], int],
+        resting: Callable[[Transaction], Collection[str]] = lambda _: (),
+    ) -> None:
+        """`resting` names the providers that take nothing just now: others are asked first."""
         self._router = router
+        self._resting = resting
         self._caps = caps
         self._now_ms = now_ms
 
@@ -57,7 +66,7 @@ class Admission:
         """What would be made; what the requester left open goes where server and rules let it. Raises RequestError."""
         choices = _choices_of(tx, job)
         bounds = narrowest(_binding(tx, job).bounds)
-        return self._router.plan(job.request, stored, choices=choices, bounds=bounds)
+        return self._router.plan(job.request, stored, choices=choices, bounds=bounds, resting=self._resting(tx))
 
     def legs(self, tx: Transaction, job: Job, choices: GuildSettings, plan: Plan, price: int) -> list[Leg]:
         """What a hold would book; bonuses pay first. Explaining a request shows these very legs."""

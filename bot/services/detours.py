@@ -92,7 +92,7 @@ class Detours:
 
     def _alternatives(self, tx: Transaction, job: Job) -> Sequence[Plan]:
         choices = NO_CHOICES if job.guild_id is None else tx.rules.settings(job.guild_id)
-        plans = self._router.elsewhere(job, choices=choices, resting=frozenset(self._accounts.resting(tx)))
+        plans = self._router.elsewhere(job, choices=choices, resting=self._accounts.resting(tx))
         return [plan for plan in plans if self._is_servable(plan)]
 
     def _is_servable(self, plan: Plan) -> bool:

@@ -1,7 +1,6 @@
 """Which provider honours a request, what it would cost, and which account takes it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from bot.domain.capabilities import Capabilities, Option, default_duration, make_plan, quote_micros
@@ -38,7 +37,7 @@ class Router:
         *,
         choices: GuildSettings = NO_CHOICES,
         bounds: Bounds = NO_BOUNDS,
-        resting: AbstractSet[str] = frozenset(),
+        resting: Collection[str] = (),
     ) -> Plan:
         """The plan of the provider that comes first, of those that honour every option the member set.
 
@@ -58,7 +57,7 @@ class Router:
 
         return min(plans, key=rank)
 
-    def elsewhere(self, job: Job, *, choices: GuildSettings, resting: AbstractSet[str]) -> list[Plan]:
+    def elsewhere(self, job: Job, *, choices: GuildSettings, resting: Collection[str]) -> list[Plan]:
         """The same clip at other providers that do not rest, first the one to be asked first.
 
         The same by all that its card says: tier, length, shape, resolution and sound. None where the member

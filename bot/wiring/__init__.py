@@ -192,7 +192,8 @@ async def open_workshop(settings: Settings, *, extra: Sequence[str] = ()) -> Asy
         links = _links(settings, secret)
         sources = Sources(signed=_signer(links, library), now_ms=now_ms)
         intake = Intake(books=books, bell=bell, now_ms=now_ms, rules=ReferenceRules())
-        admission = Admission(router=router, caps=caps_of(settings), now_ms=now_ms)
+        accounts = Accounts(providers=providers, now_ms=now_ms)
+        admission = Admission(router=router, caps=caps_of(settings), now_ms=now_ms, resting=accounts.resting)
         yield Workshop(
             settings=settings,
             books=books,
@@ -201,7 +202,7 @@ async def open_workshop(settings: Settings, *, extra: Sequence[str] = ()) -> Asy
             media=library,
             studio=studio,
             router=router,
-            accounts=Accounts(providers=providers, now_ms=now_ms),
+            accounts=accounts,
             sources=sources,
             bell=bell,
             intake=intake,

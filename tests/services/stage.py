@@ -117,6 +117,11 @@ class ScriptedProvider:
         return self.stops
 
 
+def succeeding(made: Path, **changes: object) -> ScriptedProvider:
+    """One whose first task is ready at the second look."""
+    return ScriptedProvider(statuses=[Pending(), Succeeded(video=str(made))], **changes)  # type: ignore[arg-type] # passed on as they are
+
+
 @dataclass(kw_only=True)
 class ScriptedDelivery:
     """Remembers what it was told; raises what `post_answers` holds."""
@@ -126,6 +131,7 @@ class ScriptedDelivery:
     posts: list[int] = field(default_factory=list)
     shown: list[JobState] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    on_show: Callable[[Job], None] = lambda _: None
 
     @property
     def serves(self) -> frozenset[TargetKind]:
@@ -133,6 +139,7 @@ class ScriptedDelivery:
 
     async def show(self, *, job: Job) -> int | None:
         self.shown.append(job.state)
+        self.on_show(job)
         return None
 
     async def room(self, *, job: Job) -> int | None:
@@ -182,7 +189,7 @@ class Stage:
         accounts = {name: [one for one in everyone if one.capabilities.provider == name] for name in rows}
         self.accounts = Accounts(providers=accounts, now_ms=now_ms, draw=lambda: 0.0)
         self.intake = Intake(books=self.books, bell=self.bell, now_ms=now_ms, rules=ReferenceRules())
-        self.admission = Admission(router=self.router, caps=self.caps, now_ms=now_ms)
+        self.admission = Admission(router=self.router, caps=self.caps, now_ms=now_ms, resting=self.accounts.resting)
         self.approvals = Approvals(
             books=self.books, router=self.router, admission=self.admission, bell=self.bell, now_ms=now_ms
         )
@@ -247,13 +254,15 @@ class Stage:
         references: tuple[Reference, ...] = (),
         target: Target | None = None,
         job_id: int = JOB,
+        guild_id: int = GUILD,
+        **options: Any,
     ) -> Job:
         return await self.intake.accept(
             job_id=job_id,
-            guild_id=GUILD,
+            guild_id=guild_id,
             member_id=MEMBER,
             target=target or ChannelTarget(channel_id=5, status_message_id=4, opens_thread=True),
-            request=Request(prompt=prompt, references=references),
+            request=Request(prompt=prompt, references=references, **options),
         )
 
     async def run_until(self, *states: JobState, job_id: int = JOB) -> Job:

@@ -28,23 +28,20 @@ from bot.ports.outside import (
 )
 from bot.services.desk import CancelAnswer
 from bot.services.routing import Router
-from tests.services.stage import GUILD, JOB, MEMBER, ROW, SAMPLES, ScriptedDelivery, ScriptedProvider, Stage, set_stage
+from tests.services.stage import (
+    GUILD,
+    JOB,
+    MEMBER,
+    ROW,
+    SAMPLES,
+    ScriptedDelivery,
+    ScriptedProvider,
+    Stage,
+    set_stage,
+    succeeding,
+)
 
 ADMIN = By(actor="9", at_ms=1_795_000_000_000)
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Path:
-    """A clip where our own renderer would leave it."""
-    folder = tmp_path / "made"
-    folder.mkdir()
-    clip = folder / "clip.mp4"
-    clip.write_bytes((SAMPLES / "drift.mp4").read_bytes())
-    return clip
-
-
-def succeeding(made: Path, **changes: object) -> ScriptedProvider:
-    return ScriptedProvider(statuses=[Pending(), Succeeded(video=str(made))], **changes)  # type: ignore[arg-type] # passed on as they are
 
 
 async def assert_nothing_is_held_or_spent(stage: Stage) -> None:
