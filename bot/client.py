@@ -23,9 +23,19 @@ from bot.services.desk import JobDesk
 from bot.services.films import Films
 from bot.services.guild_desk import GuildDesk
 from bot.services.intake import Intake
+from bot.services.offers import Offers
 from bot.services.quota_desk import QuotaDesk
 
-COGS = ("cogs.generate", "cogs.jobs", "cogs.films", "cogs.clips", "cogs.quota", "cogs.settings", "cogs.approvals")
+COGS = (
+    "cogs.generate",
+    "cogs.jobs",
+    "cogs.films",
+    "cogs.clips",
+    "cogs.offers",
+    "cogs.quota",
+    "cogs.settings",
+    "cogs.approvals",
+)
 KEEPALIVE_SECONDS = 60.0
 RATELIMIT_SECONDS_MAX = 60.0
 
@@ -46,6 +56,7 @@ class Services:
     approvals: Approvals
     films: Films
     clips: ClipDesk
+    offers: Offers
     whispers: Whispers
 
 

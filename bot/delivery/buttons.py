@@ -91,6 +91,25 @@ class ClipButton(DynamicItem[Button[View]], template=rf"dailies:(?P<act>{_ACTS})
         interaction.client.dispatch("clip_click", interaction, self.act, self.job_id)
 
 
+class OfferButton(DynamicItem[Button[View]], template=r"dailies:offer(?P<number>\d):(?P<job>\d{15,20})"):
+    """Takes one of the offers of the job it names: dispatched as `offer_click`."""
+
+    def __init__(self, job_id: int, number: int, *, label: str = "Make it so") -> None:
+        style = discord.ButtonStyle.primary
+        super().__init__(Button(label=label, style=style, custom_id=f"dailies:offer{number}:{job_id}"))
+        self.job_id = job_id
+        self.number = number
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction, _item: Item[View], match: re.Match[str], /
+    ) -> Self:
+        return cls(int(match["job"]), int(match["number"]))
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        interaction.client.dispatch("offer_click", interaction, self.job_id, self.number)
+
+
 class ApprovalButton(DynamicItem[Button[View]], template=r"dailies:(?P<answer>approve|deny):(?P<job>\d{15,20})"):
     """Approves or denies the job it names: dispatched as `approval_click`."""
 
@@ -111,5 +130,5 @@ class ApprovalButton(DynamicItem[Button[View]], template=r"dailies:(?P<answer>ap
         interaction.client.dispatch("approval_click", interaction, self.job_id, self.is_approved)
 
 
-BUTTONS = (CancelButton, ConfirmButton, ClipButton, ApprovalButton)
+BUTTONS = (CancelButton, ConfirmButton, ClipButton, OfferButton, ApprovalButton)
 """What the client listens for."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import discord
 
 from bot.delivery import words
-from bot.delivery.buttons import CancelButton, ClipAct, ClipButton, ConfirmButton
+from bot.delivery.buttons import CancelButton, ClipAct, ClipButton, ConfirmButton, OfferButton
 from bot.delivery.tree import total, tree
 from bot.domain.chains import PREVIEWER, path_in
 from bot.domain.changes import Change
@@ -69,6 +69,8 @@ def card(job: Job, *, ahead: int | None = None, family: Sequence[Job] = (), stri
 def _add_plan(embed: discord.Embed, job: Job, plan: Plan) -> None:
     embed.add_field(name="Clip", value=words.options(plan), inline=False)
     embed.add_field(name="Price", value=words.price(job), inline=False)
+    if expected := words.expected(job):
+        embed.add_field(name="Usually ready", value=expected, inline=False)
     if plan.changes and job.state is JobState.CONFIRMING:
         for block in _blocks(_changes(plan.changes), most=3):
             embed.add_field(name="What will be done", value=block, inline=False)
@@ -83,6 +85,8 @@ def buttons(job: Job) -> discord.ui.View:
         view.add_item(ConfirmButton(job.id))
         if job.plan and any(not change.is_needed for change in job.plan.changes):
             view.add_item(ConfirmButton(job.id, as_is=True))
+    for number, offer in enumerate(job.offers):
+        view.add_item(OfferButton(job.id, number, label=words.offer(offer)))
     if job.work is Work.CLIP and job.state in PREVIEWABLE and job.plan and job.plan.provider != PREVIEWER:
         view.add_item(ClipButton(ClipAct.PREVIEW, job.id))
     if job.state in CANCELLABLE and not job.cancel_asked:

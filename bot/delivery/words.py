@@ -2,7 +2,7 @@
 
 from discord.utils import escape_markdown, escape_mentions
 
-from bot.domain.jobs import Fitting, Job, JobState, Work
+from bot.domain.jobs import Fitting, Job, JobState, Offer, Work
 from bot.domain.quota import dollars
 from bot.domain.references import MEGABYTE
 from bot.domain.requests import Plan
@@ -66,6 +66,20 @@ def options(plan: Plan) -> str:
     parts.append("sound" if plan.sound else "silent")
     parts += [] if plan.seed is None else [f"seed {plan.seed}"]
     return " · ".join(parts)
+
+
+def offer(one: Offer) -> str:
+    """A button's label, 80 characters at most."""
+    return f"Make it {one.tier.value} at {one.title}, {dollars(one.quote_micros)} at most"
+
+
+def expected(job: Job) -> str:
+    """When such a clip is usually ready, as the reader's own clock counts; empty where nobody can say."""
+    if job.state not in {JobState.QUEUED, JobState.SUBMITTING, JobState.RUNNING}:
+        return ""
+    if job.ready_from_ms is None or job.ready_until_ms is None:
+        return ""
+    return f"<t:{job.ready_from_ms // 1000}:R> – <t:{job.ready_until_ms // 1000}:R>"
 
 
 def price(job: Job) -> str:

@@ -154,6 +154,7 @@ class Offer:
     provider: str
     title: str
     tier: Tier
+    resolution: str
     quote_micros: int
 
 

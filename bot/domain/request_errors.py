@@ -314,3 +314,11 @@ class JobUnknownError(RequestError):
     code: ClassVar[str] = "job_unknown"
     template: ClassVar[str] = "There is no job {job} of yours here."
     job: str
+
+
+@dataclass(eq=False, kw_only=True)
+class OfferGoneError(RequestError):
+    """A second click, or a card that was overtaken."""
+
+    code: ClassVar[str] = "offer_gone"
+    template: ClassVar[str] = "That offer is over: it was taken, or the clip went its way. Ask again with /generate."

@@ -85,7 +85,7 @@ class Collector:
         await self._books.write(lambda tx: self._admit(tx, job))
         stored = await self._copies(job)
         plan = await self._books.write(lambda tx: self._admission.plan(tx, job, stored))
-        if not isinstance(job.target, ChannelTarget):
+        if job.has_agreed or not isinstance(job.target, ChannelTarget):  # agreed to a plan, not to changes of files
             return unasked(plan, self._router.row(plan.provider).rules)
         return self._servable(plan)
 

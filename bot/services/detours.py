@@ -50,9 +50,12 @@ class Detours:
         """
         if self.elsewhere(tx, job):
             return None
+        title = self._router.row(circuit.provider).title
         if circuit.trouble is Trouble.STORM:
-            return self._with_offers(tx, job)
-        error = ProviderRestingError(provider=self._router.row(circuit.provider).title, reason=circuit.reason)
+            said = f"{title} is in trouble just now ({circuit.reason}). It is tried again by itself; nothing is lost."
+            patient = replace(job, error_text=said, ready_from_ms=None, ready_until_ms=None)
+            return self._with_offers(tx, patient)
+        error = ProviderRestingError(provider=title, reason=circuit.reason)
         end(tx, self._with_offers(tx, job), JobState.FAILED, error, now_ms=self._now_ms())
         return None
 
@@ -67,7 +70,13 @@ class Detours:
                 said = f"{before} could not take it; {after} makes it instead."
                 told = replace(plan, notes=(*plan.notes, said))
                 # What was agreed to stays held; no more than this provider's price is charged of it.
-                changes = {"plan": told, "cost_micros": price, "account": None, "usual_seconds": None}
+                changes = {
+                    "plan": told,
+                    "cost_micros": price,
+                    "account": None,
+                    "usual_seconds": None,
+                    "error_text": None,
+                }
                 self._requeue(tx, job, changes)
                 return True
         return False
@@ -87,8 +96,13 @@ class Detours:
         return replace(job, offers=tuple(self._offer(plan) for plan in plans[:OFFERS_MAX]))
 
     def _offer(self, plan: Plan) -> Offer:
-        title = self._router.row(plan.provider).title
-        return Offer(provider=plan.provider, title=title, tier=plan.tier, quote_micros=self._router.quote(plan))
+        return Offer(
+            provider=plan.provider,
+            title=self._router.row(plan.provider).title,
+            tier=plan.tier,
+            resolution=plan.resolution,
+            quote_micros=self._router.quote(plan),
+        )
 
     def _alternatives(self, tx: Transaction, job: Job) -> Sequence[Plan]:
         choices = NO_CHOICES if job.guild_id is None else tx.rules.settings(job.guild_id)

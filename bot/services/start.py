@@ -79,29 +79,34 @@ class Starter:
         if circuit is not None:
             patient = self._detours.rested(tx, job, circuit)
             if patient is not None:
-                self._wait(tx, job, patient, usual)
+                self._wait(tx, job, patient)
             return None
         account = self._accounts.free(tx, plan.provider)
         if account is None or not self._line.is_next(tx, job, plan.provider):
-            self._wait(tx, job, replace(job, offers=()), usual)
+            self._wait(tx, job, self._expecting(tx, job, usual))
             return None
         return self._begun(tx, job, account, usual)
 
-    def _wait(self, tx: Transaction, before: Job, job: Job, usual: PollPlan) -> None:
+    def _expecting(self, tx: Transaction, job: Job, usual: PollPlan) -> Job:
+        """With what is usual for its place: those before it are done in rounds, and one may have just begun."""
         provider, now_ms = planned(job).provider, self._now_ms()
-        latest_ms = now_ms + LOOK_AGAIN_MS
         rounds = self._line.place_of(tx, job, provider) // max(self._accounts.places(provider), 1)
         low, high = usual_range(usual)
-        waiting = job.waiting(
-            due_ms=min(self._accounts.opens_ms(tx, provider) or latest_ms, latest_ms),
+        return replace(
+            job,
+            offers=(),
+            error_text=None,
             usual_seconds=usually(usual),
-            # Those before it are done in rounds; the one under way may have just begun.
             ready_from_ms=now_ms + round(low * (1 + rounds) * 1000),
             ready_until_ms=now_ms + round(high * (2 + rounds) * 1000),
         )
-        tx.jobs.save(waiting)
-        if before.ready_from_ms is None or before.offers != job.offers:
-            tx.outbox.put(job_id=job.id, telling=Telling.CARD, due_ms=now_ms)
+
+    def _wait(self, tx: Transaction, before: Job, job: Job) -> None:
+        latest_ms = self._now_ms() + LOOK_AGAIN_MS
+        due_ms = min(self._accounts.opens_ms(tx, planned(job).provider) or latest_ms, latest_ms)
+        tx.jobs.save(job.waiting(due_ms=due_ms))
+        if (before.ready_from_ms is None) != (job.ready_from_ms is None) or before.error_text != job.error_text:
+            tx.outbox.put(job_id=job.id, telling=Telling.CARD, due_ms=self._now_ms())
 
     def _begun(self, tx: Transaction, job: Job, account: Provider, usual: PollPlan) -> tuple[Job, Provider, Attempt]:
         provider, now_ms = planned(job).provider, self._now_ms()
@@ -114,7 +119,7 @@ class Starter:
         )
         tx.jobs.write_attempt(attempt)
         changes = {"account": account.account, "attempts": attempt.number, "usual_seconds": usually(usual)}
-        begun = move(tx, job, JobState.SUBMITTING, now_ms=now_ms, offers=(), **changes)
+        begun = move(tx, job, JobState.SUBMITTING, now_ms=now_ms, offers=(), error_text=None, **changes)
         self._line.start(tx, begun, provider)
         self._line.wake(tx, begun, due_ms=now_ms + round(1000 / account.capabilities.requests_per_second))
         for one in tx.jobs.waiting(provider, targets=frozenset({job.target.kind}))[:CARDS_MOVED_MAX]:

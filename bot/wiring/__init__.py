@@ -49,6 +49,7 @@ from bot.services.guild_desk import GuildDesk
 from bot.services.hooks import Hooks
 from bot.services.intake import Intake
 from bot.services.keep import Keeper
+from bot.services.offers import Offers
 from bot.services.quota_desk import QuotaDesk
 from bot.services.routing import Router
 from bot.services.runner import Lane, Runner
@@ -300,6 +301,7 @@ async def bot_of(workshop: Workshop) -> AsyncIterator[DailiesBot]:
             approvals=workshop.approvals,
             films=workshop.films,
             clips=workshop.clips,
+            offers=Offers(books=workshop.books, bell=workshop.bell, now_ms=now_ms),
             whispers=whispers,
         )
         client.provide(services)

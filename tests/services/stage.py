@@ -273,6 +273,17 @@ class Stage:
             running.cancel()
         return job
 
+    async def run_until_shown(self, count: int) -> dict[int, Job]:
+        """Run until so many jobs have a card that says when they are usually ready."""
+        shown: dict[int, Job] = {}
+        self.delivery.on_show = lambda job: shown.update({job.id: job} if job.ready_from_ms else {})
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            running = group.create_task(self.runner().run())
+            while len(shown) < count:
+                await asyncio.sleep(0)
+            running.cancel()
+        return shown
+
     async def run_to_end(self) -> Job:
         return await self.run_until(*[state for state in JobState if state.name in ENDS])
 

@@ -68,7 +68,9 @@ async def test_what_is_dearer_elsewhere_fails_at_once_and_is_offered(tmp_path: P
         await stage.ask()
         job = await stage.run_to_end()
         assert (job.state, job.error_code, dearer.submits) == (JobState.FAILED, "provider_auth", [])
-        assert job.offers == (Offer(provider="apiyi", title="APIYI", tier=Tier.FAST, quote_micros=1_000_000),)
+        assert job.offers == (
+            Offer(provider="apiyi", title="APIYI", tier=Tier.FAST, resolution="720p", quote_micros=1_000_000),
+        )
         assert set((await stage.spent()).values()) <= {(0, 0)}
 
 
@@ -124,7 +126,7 @@ async def test_a_storm_with_nowhere_to_go_offers_the_fast_tier_and_goes_on_tryin
         offered: list[tuple[Offer, ...]] = []
         stage.delivery.on_show = lambda job: offered.append(job.offers)
         job = await stage.run_to_end()
-        fast = Offer(provider="unifically", title="Unifically", tier=Tier.FAST, quote_micros=400_000)
+        fast = Offer(provider="unifically", title="Unifically", tier=Tier.FAST, resolution="720p", quote_micros=400_000)
         assert (fast,) in offered
         assert (job.state, job.offers, len(provider.submits)) == (JobState.DELIVERED, (), 5)
 
