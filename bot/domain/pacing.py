@@ -1,9 +1,16 @@
-"""When to ask again: pure arithmetic over seconds."""
+"""When to ask again, and how often an account may ask: pure arithmetic over seconds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import floor, inf
 
 POLL_STEP_SECONDS = 3.0
 """The interval of the provider's own sample (specification of `unifically`, 2026)."""
 FIRST_POLL_SHARE = 0.5
 BACKOFF_SECONDS_MAX = 60.0
+JITTER_SHARE_MAX = 0.5
+GUARD_SECONDS = 0.05
+"""Requests may reach the server this much closer together than they were sent."""
 
 
 def poll_wait_seconds(*, elapsed_seconds: float, typical_seconds: float) -> float:
@@ -14,6 +21,49 @@ def poll_wait_seconds(*, elapsed_seconds: float, typical_seconds: float) -> floa
     return max(min(POLL_STEP_SECONDS, typical_seconds / 4), elapsed_seconds / 50)
 
 
-def backoff_seconds(tries: int) -> float:
-    """2 s, doubling to a minute."""
-    return min(2.0 * (1 << min(tries, 10)), BACKOFF_SECONDS_MAX)
+def backoff_seconds(tries: int, draw: float = 0.0) -> float:
+    """2 s, doubling to a minute, and up to half as much again; `draw`, from 0 to 1, keeps many from asking at once."""
+    return min(2.0 * (1 << min(tries, 10)), BACKOFF_SECONDS_MAX) * (1 + JITTER_SHARE_MAX * draw)
+
+
+@dataclass(slots=True, kw_only=True)
+class Bucket:
+    """The requests of one account: evenly apart, so that no second at all has more of them than the limit.
+
+    A limit of 2.5 lets two into a second: three would be more than it says. What was not used is not saved up.
+    `now` comes from a clock that never goes back.
+    """
+
+    requests_per_second: float
+    _last: float = field(default=-inf, init=False)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.requests_per_second < inf:
+            raise ValueError(f"an account's requests per second lie above 0, not {self.requests_per_second}")
+
+    @property
+    def step_seconds(self) -> float:
+        if self.requests_per_second < 1:
+            return 1 / self.requests_per_second + GUARD_SECONDS
+        return (1 + GUARD_SECONDS) / floor(self.requests_per_second)
+
+    def wait_seconds(self, now: float) -> float:
+        return max(self._last + self.step_seconds - now, 0.0)
+
+    def take(self, now: float) -> None:
+        """ValueError while `wait_seconds` says to wait: one request too many would be a 429."""
+        wait = self.wait_seconds(now)
+        if wait > 0:
+            raise ValueError(f"the account is free in {wait:.3f} s")
+        self._last = now
+
+
+def most_urgent(*, submits: Sequence[int], urgencies: Mapping[int, float], seconds_per_request: float) -> int | None:
+    """The job that gets the free request: a submit, in the given order, before the poll that gains most.
+
+    None when no poll is worth its request yet.
+    """
+    if submits:
+        return submits[0]
+    worth = [(-urgency, job_id) for job_id, urgency in urgencies.items() if urgency > seconds_per_request]
+    return min(worth)[1] if worth else None
