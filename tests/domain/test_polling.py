@@ -85,7 +85,7 @@ def test_bins_widen_from_half_a_second_to_half_an_hour() -> None:
 @given(some_tasks)
 def test_each_task_weighs_one_and_fades(tasks: list[tuple[float, float]]) -> None:
     weight = sum(timing_of(tasks).counts)
-    assert weight == pytest.approx(sum(0.98**age for age in range(len(tasks))), abs=1e-3)
+    assert weight == pytest.approx(sum(0.97**age for age in range(len(tasks))), abs=1e-3)
 
 
 @given(some_tasks)
@@ -116,7 +116,7 @@ def test_a_new_key_believes_the_typical_time_within_a_factor_of_three() -> None:
 def test_any_typical_time_of_the_settings_can_be_planned(typical_seconds: float) -> None:
     plan = plan_polls(Timing(), typical_seconds)
     assert plan.running[0] == 1
-    assert sum(Timing.prior(typical_seconds).counts) == pytest.approx(3)
+    assert sum(Timing.prior(typical_seconds).counts) == pytest.approx(2)
 
 
 # -- the plan
@@ -248,7 +248,7 @@ def test_a_list_call_comes_sooner_the_more_it_tells() -> None:
     waits = [list_wait_seconds(tasks[:count]) for count in (1, 4, 8, 12)]
     assert waits == sorted(waits, reverse=True)
     assert waits[0] > 30
-    assert waits[-1] < 5
+    assert waits[-1] < min(list_wait_seconds([task]) for task in tasks) - 1
 
 
 def test_a_list_call_waits_until_the_summed_urgency_is_one() -> None:
