@@ -88,14 +88,16 @@ def test_backoff_jitters_upwards_by_half_at_most(tries: int, draw: float) -> Non
 
 
 def test_a_submit_goes_before_the_most_urgent_poll() -> None:
-    assert most_urgent(submits=[9, 3], urgencies={1: 50.0}, seconds_per_request=0.3) == 9
+    assert most_urgent(submits=[9, 3], urgencies={1: 50.0}) == 9
 
 
 def test_the_poll_that_gains_most_goes_first_and_among_equals_the_older_job() -> None:
-    urgencies = {5: 0.7, 4: 2.0, 2: 2.0, 1: 0.2}
-    assert most_urgent(submits=[], urgencies=urgencies, seconds_per_request=0.3) == 2
+    assert most_urgent(submits=[], urgencies={5: 0.7, 4: 2.0, 2: 2.0, 1: 0.2}) == 2
 
 
-def test_nobody_goes_whose_gain_is_not_worth_a_request() -> None:
-    assert most_urgent(submits=[], urgencies={1: 0.3, 2: 0.1}, seconds_per_request=0.3) is None
-    assert most_urgent(submits=[], urgencies={}, seconds_per_request=0.3) is None
+def test_a_poll_that_is_due_goes_although_it_gains_little() -> None:
+    assert most_urgent(submits=[], urgencies={1: 0.0}) == 1
+
+
+def test_nobody_goes_when_nobody_is_due() -> None:
+    assert most_urgent(submits=[], urgencies={}) is None
