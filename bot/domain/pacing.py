@@ -58,12 +58,12 @@ class Bucket:
         self._last = now
 
 
-def most_urgent(*, submits: Sequence[int], urgencies: Mapping[int, float], seconds_per_request: float) -> int | None:
+def most_urgent(*, submits: Sequence[int], urgencies: Mapping[int, float]) -> int | None:
     """The job that gets the free request: a submit, in the given order, before the poll that gains most.
 
-    None when no poll is worth its request yet.
+    `urgencies` are those of the polls that are due by their plans. To ask whoever is urgent enough, due or not, was
+    measured too: it sends more requests for the same lateness.
     """
     if submits:
         return submits[0]
-    worth = [(-urgency, job_id) for job_id, urgency in urgencies.items() if urgency > seconds_per_request]
-    return min(worth)[1] if worth else None
+    return min(urgencies, key=lambda job_id: (-urgencies[job_id], job_id), default=None)

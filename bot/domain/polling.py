@@ -24,12 +24,12 @@ def _edges() -> tuple[float, ...]:
 EDGES = _edges()
 WIDTHS = tuple(after - before for before, after in pairwise(EDGES))
 
-DECAY = 0.98
-"""What one more finished task leaves of those before: about the last fifty count."""
+DECAY = 0.97
+"""What one more finished task leaves of those before: about the last thirty count."""
 BLUR = 0.06
 """An interval is widened by this share of its ends: the next task will not take exactly as long."""
 DECIMALS = 6
-PRIOR_TASKS = 3.0
+PRIOR_TASKS = 2.0
 """The first guess weighs as much as so many finished tasks."""
 PRIOR_FACTOR = 3.0
 """The first guess reaches from a third of the typical time to three times that."""
@@ -103,8 +103,11 @@ class PollPlan:
 
     def wait_seconds(self, elapsed: float) -> float:
         """How long to leave alone a task that just now still ran."""
+        longest = longest_wait_seconds(elapsed)
+        if elapsed >= EDGES[-1]:
+            return longest
         planned = EDGES[self.following[_bin(elapsed)]] - elapsed
-        return min(max(planned, WAIT_SECONDS_MIN), longest_wait_seconds(elapsed))
+        return min(max(planned, WAIT_SECONDS_MIN), longest)
 
     def fallback_wait_seconds(self, elapsed: float) -> float:
         """The same where the provider calls back: only a callback that got lost needs a poll."""
