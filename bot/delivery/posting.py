@@ -234,7 +234,11 @@ class DiscordDelivery:
         if not target.opens_thread or job.thread_id is not None:
             return job.thread_id
         try:
-            await self._card_message(job, target).create_thread(name=job.title, auto_archive_duration=1440)
+            # The library's own method wants the server's object; without intents it has none of servers that invited
+            # the bot since its last start.
+            await self._client.http.start_thread_with_message(
+                target.channel_id, target.status_message_id, name=job.title, auto_archive_duration=1440
+            )
         except discord.HTTPException as fault:
             if fault.code == THREAD_EXISTS:
                 return target.status_message_id

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
+from math import inf
 from typing import Self
 
 FINE_SECONDS = 0.5
@@ -37,6 +38,7 @@ PRIOR_ANYWHERE = 0.03
 
 WAIT_SECONDS_MIN = 1.0
 FIRST_WAIT_SECONDS_MAX = 120.0
+FIRST_WAIT_TYPICALS = 2.0
 WAIT_SHARE_MAX = 0.25
 WAIT_SECONDS_SURE = 10.0
 SECONDS_PER_REQUEST = 0.3
@@ -97,17 +99,21 @@ class PollPlan:
     the edge of the next poll after a "not yet" at an edge. All times are seconds since the submission.
     """
 
+    typical_seconds: float
     running: tuple[float, ...]
     areas: tuple[float, ...]
     following: tuple[int, ...]
 
     def wait_seconds(self, elapsed: float) -> float:
         """How long to leave alone a task that just now still ran."""
-        longest = longest_wait_seconds(elapsed)
+        longest = self.longest_wait_seconds(elapsed)
         if elapsed >= EDGES[-1]:
             return longest
         planned = EDGES[self.following[_bin(elapsed)]] - elapsed
         return min(max(planned, WAIT_SECONDS_MIN), longest)
+
+    def longest_wait_seconds(self, elapsed: float) -> float:
+        return longest_wait_seconds(elapsed, typical_seconds=self.typical_seconds)
 
     def fallback_wait_seconds(self, elapsed: float) -> float:
         """The same where the provider calls back: only a callback that got lost needs a poll."""
@@ -118,7 +124,7 @@ class PollPlan:
         """By when so large a share of the tasks that still run at `given` has ended."""
         left = self._running_at(given) * (1 - q)
         if left <= 0:
-            return given + longest_wait_seconds(given)
+            return given + self.longest_wait_seconds(given)
         at = next(at for at in range(_bin(given), BINS) if self.running[at + 1] <= left)
         before, after = self.running[at], self.running[at + 1]
         return max(given, EDGES[at] + WIDTHS[at] * (before - left) / (before - after))
@@ -130,7 +136,7 @@ class PollPlan:
         has gathered already. A task that was left alone too long counts as ended.
         """
         at_seen = self._running_at(seen)
-        if at_seen <= 0 or now - seen >= longest_wait_seconds(seen):
+        if at_seen <= 0 or now - seen >= self.longest_wait_seconds(seen):
             return max(now - seen, 0.0)
         gained = self._area_at(now) - self._area_at(seen) - (now - seen) * self._running_at(now)
         return max(gained / at_seen, 0.0)
@@ -156,6 +162,7 @@ def plan_polls(timing: Timing, typical_seconds: float, *, seconds_per_request: f
     running = tuple(mass / left[0] for mass in left)
     slices = (width * (before + after) / 2 for width, (before, after) in zip(WIDTHS, pairwise(running), strict=True))
     return PollPlan(
+        typical_seconds=typical_seconds,
         running=running,
         areas=tuple(accumulate(slices, initial=0.0)),
         following=_following(running, seconds_per_request),
@@ -194,7 +201,7 @@ class Running:
     elapsed: float
 
     def longest_wait_seconds(self) -> float:
-        return self.seen + longest_wait_seconds(self.seen) - self.elapsed
+        return self.seen + self.plan.longest_wait_seconds(self.seen) - self.elapsed
 
 
 def list_wait_seconds(tasks: Sequence[Running]) -> float:
@@ -215,9 +222,10 @@ def _urgency_of_all(tasks: Sequence[Running], wait_seconds: float) -> float:
     return sum(task.plan.urgency(task.seen, task.elapsed + wait_seconds) for task in tasks)
 
 
-def longest_wait_seconds(elapsed: float) -> float:
-    """However little is known of a task's time, it is not noticed later than this."""
-    return max(FIRST_WAIT_SECONDS_MAX - elapsed, elapsed * WAIT_SHARE_MAX, WAIT_SECONDS_SURE)
+def longest_wait_seconds(elapsed: float, *, typical_seconds: float = inf) -> float:
+    """However little is known of a task's time, it is not noticed later than this; sooner where it should be quick."""
+    first = min(FIRST_WAIT_SECONDS_MAX, FIRST_WAIT_TYPICALS * typical_seconds)
+    return max(first - elapsed, elapsed * WAIT_SHARE_MAX, min(WAIT_SECONDS_SURE, typical_seconds))
 
 
 def _bin(elapsed: float) -> int:

@@ -3,15 +3,14 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 
 from bot.domain.circuits import Circuit, Trouble, struck
 from bot.domain.jobs import AT_PROVIDER, JobState
-from bot.domain.pacing import Bucket, backoff_seconds
+from bot.domain.pacing import Bucket, backoff_seconds, most_urgent
 from bot.ports.books import Transaction
 from bot.ports.outside import Provider
 
-SUBMIT_RANK = float("inf")
-"""A submit goes before every poll: a free place costs more than a late look."""
 TURN_SECONDS_MAX = 25.0
 
 
@@ -97,11 +96,14 @@ class Accounts:
         tx.providers.strike(circuit)
         return circuit
 
-    async def turn(self, account: Provider, rank: Callable[[], float]) -> bool:
-        """Wait until the account may be asked and nobody ranks higher; False when that takes too long."""
+    async def turn(self, account: Provider, urgency: Callable[[], float] | None = None) -> bool:
+        """Wait until the account may be asked and nothing goes before; False when that takes too long.
+
+        `urgency` is what a question gains now; without it this is a submit: a free place costs more than a late look.
+        """
         try:
             async with asyncio.timeout(TURN_SECONDS_MAX):
-                await self._turnstiles[account.account].turn(rank)
+                await self._turnstiles[account.account].turn(urgency)
         except TimeoutError:
             return False
         return True
@@ -120,42 +122,46 @@ class Accounts:
 
 
 class Turnstile:
-    """One account's requests, one after the other at the bucket's pace; who ranks highest goes first."""
+    """One account's requests, one after the other at the bucket's pace: submits, then the most urgent question."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self._waiting: list[_Waiter] = []
+        self._numbers = count()
+        self._submits: dict[int, None] = {}
+        self._polls: dict[int, Callable[[], float]] = {}
         self._moved = asyncio.Event()
 
-    async def turn(self, rank: Callable[[], float]) -> None:
-        me = _Waiter(rank)
-        self._waiting.append(me)
+    async def turn(self, urgency: Callable[[], float] | None) -> None:
+        """`urgency` None: a submit."""
+        number = next(self._numbers)
+        if urgency is None:
+            self._submits[number] = None
+        else:
+            self._polls[number] = urgency
         try:
             while True:
                 seconds = self._bucket.wait_seconds(_loop_seconds())
-                if seconds <= 0 and max(self._waiting, key=_Waiter.rank_now) is me:
+                if seconds <= 0 and self._first() == number:
                     self._bucket.take(_loop_seconds())
                     return
                 await self._move(seconds if seconds > 0 else None)
         finally:
-            self._waiting.remove(me)
+            self._submits.pop(number, None)
+            self._polls.pop(number, None)
             self._moved.set()
             self._moved = asyncio.Event()
 
+    def _first(self) -> int | None:
+        urgencies = {number: urgency() for number, urgency in self._polls.items()}
+        return most_urgent(submits=list(self._submits), urgencies=urgencies)
+
     async def _move(self, seconds: float | None) -> None:
+        """Until the bucket is free; where it is, until whoever goes first has gone."""
         try:
             async with asyncio.timeout(seconds):
                 await self._moved.wait()
         except TimeoutError:
             return
-
-
-class _Waiter:
-    def __init__(self, rank: Callable[[], float]) -> None:
-        self._rank = rank
-
-    def rank_now(self) -> float:
-        return self._rank()
 
 
 def _loop_seconds() -> float:

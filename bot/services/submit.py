@@ -15,7 +15,7 @@ from bot.domain.polling import PollPlan
 from bot.domain.requests import Plan
 from bot.ports.books import Attempt, Books, Outcome, Transaction
 from bot.ports.outside import NotSentError, Provider, UnknownOutcomeError
-from bot.services.accounts import SUBMIT_RANK, Accounts
+from bot.services.accounts import Accounts
 from bot.services.detours import OF_ACCOUNT, Detours
 from bot.services.hooks import Hooks
 from bot.services.line import Line
@@ -114,7 +114,7 @@ class Submitter:
 
     async def _submitted(self, one: Handover) -> str:
         """Raises NotSentError too for an intent that grew old while it waited for the account's turn."""
-        await self._accounts.turn(one.account, lambda: SUBMIT_RANK)
+        await self._accounts.turn(one.account)
         aged = self._now_ms() - one.attempt.intent_ms > INTENT_FRESH_MS
         if aged and not one.account.capabilities.submits_repeatably:
             raise NotSentError("the intent grew old before it could be acted on")
