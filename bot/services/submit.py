@@ -14,7 +14,7 @@ from bot.domain.requests import Plan
 from bot.ports.books import Attempt, Books, Outcome, Telling, Transaction
 from bot.ports.outside import NotSentError, Provider, UnknownOutcomeError
 from bot.services.accounts import Accounts
-from bot.services.moves import end, move
+from bot.services.moves import adopt, end, move
 from bot.services.routing import Router
 from bot.services.sources import Sources
 
@@ -148,7 +148,12 @@ class Submitter:
         end(tx, job, JobState.FAILED, refusal, now_ms=self._now_ms())
 
     def _doubt(self, tx: Transaction, job: Job) -> None:
+        """A callback may have named the task before its answer was lost."""
         now_ms = self._now_ms()
+        task_id = tx.jobs.attempts(job.id)[-1].task_id
+        if task_id is not None:
+            adopt(tx, job, task_id, now_ms=now_ms)
+            return
         deadline_ms = self._deadline_seconds(job) * 1000
         move(tx, job, JobState.UNCERTAIN, now_ms=now_ms, submitted_ms=now_ms, due_ms=now_ms + deadline_ms)
 
