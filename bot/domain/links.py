@@ -11,6 +11,7 @@ SECRET_BYTES_MIN = 16
 LIFETIME_MS = 6 * 60 * 60 * 1000
 """A provider may fetch at any time while a task waits in its queue."""
 
+_KIND = "file link"
 _NAME = re.compile(r"([0-9a-f]{64}|[0-9]{15,20})\.[a-z0-9]{1,8}")
 _TOKEN = re.compile(rf"(?P<signed>[0-9]{{1,15}}\.(?P<name>{_NAME.pattern}))\.(?P<mac>[0-9a-f]{{64}})")
 
@@ -43,24 +44,24 @@ def sign(secret: bytes, name: str, expires_ms: int) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError("a link's name is <sha256>.<extension> or <job id>.<extension>")
     signed = f"{expires_ms}.{name}"
-    return f"{signed}.{_mac(secret, signed)}"
+    return f"{signed}.{mac(secret, _KIND, signed)}"
 
 
 def verify(secret: bytes, token: str, now_ms: int) -> str:
     """The name that the token opens. Raises LinkForgedError, LinkExpiredError."""
     match = _TOKEN.fullmatch(token)
-    if match is None or not hmac.compare_digest(_mac(secret, match["signed"]), match["mac"]):
+    if match is None or not hmac.compare_digest(mac(secret, _KIND, match["signed"]), match["mac"]):
         raise LinkForgedError
     if now_ms >= int(match["signed"].partition(".")[0]):
         raise LinkExpiredError
     return match["name"]
 
 
-def _mac(secret: bytes, signed: str) -> str:
+def mac(secret: bytes, kind: str, signed: str) -> str:
+    """`kind` keeps the signatures of one purpose from opening anything of another."""
     if len(secret) < SECRET_BYTES_MIN:
         raise ValueError(f"the links' secret must have at least {SECRET_BYTES_MIN} bytes")
-    # The prefix keeps these signatures apart from anything else that may one day be signed with the same secret.
-    return hmac.new(secret, f"dailies file link 1\n{signed}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(secret, f"dailies {kind} 1\n{signed}".encode(), hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,6 +99,26 @@ async def download(
         raise TooLargeError(error.size_bytes) from error
 
 
+async def read_small(client: httpx.AsyncClient, url: str, *, bytes_max: int, seconds_max: float, guard: Guard) -> bytes:
+    """A small document, in memory, by the same rules. Raises DownloadError, ForbiddenAddressError."""
+    body = bytearray()
+    try:
+        async with (
+            asyncio.timeout(seconds_max),
+            _opened(client, url, guard, {}, httpx.Timeout(seconds_max)) as response,
+        ):
+            _check_answer(response, bytes_max)
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > bytes_max:
+                    raise TooLargeError(len(body))
+    except TimeoutError as error:
+        raise UnreachableError(f"took longer than {seconds_max:g} s") from error
+    except (httpx.HTTPError, HostUnknownError) as error:
+        raise _unreachable(error) from error
+    return bytes(body)
+
+
 class _Transfer:
     """One file over as many connections as it takes, within reason. Each begins at the link and is checked anew."""
 

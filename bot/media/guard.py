@@ -22,6 +22,7 @@ _NEVER = tuple(
     for network in (
         "192.0.0.0/24",
         "192.88.99.0/24",
+        "168.63.129.16/32",
         "64:ff9b:1::/48",
         "100::/64",
         "2001::/23",
@@ -30,7 +31,12 @@ _NEVER = tuple(
         "fec0::/10",
     )
 )
-"""Special by https://www.iana.org/assignments/iana-ipv6-special-registry; older Pythons call some of them global."""
+"""Special by https://www.iana.org/assignments/iana-ipv6-special-registry; older Pythons call some of them global.
+
+168.63.129.16 is Azure's, and inside Azure hands out a machine's keys:
+https://learn.microsoft.com/en-us/azure/virtual-network/what-is-ip-address-168-63-129-16
+"""
+_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 _ENDS_IN_NUMBER = re.compile(r"(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
 """Names that a system resolver reads as an address, `0x7f.1` or `2130706433`: https://url.spec.whatwg.org/#ends-in-a-number-checker"""
 
@@ -117,6 +123,8 @@ class Guard:
             return (literal,)
         if _ENDS_IN_NUMBER.search(host):
             raise ForbiddenAddressError("its host is a number, not a name", host=host)
+        if not _NAME.fullmatch(host):
+            raise ForbiddenAddressError("its host is not a name", host=host)
         try:
             found = [ipaddress.ip_address(text) for text in await self._resolve(host, port)]
         except (OSError, UnicodeError) as error:

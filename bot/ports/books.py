@@ -83,6 +83,10 @@ class Jobs(Protocol):
         """Make the running jobs of these tasks due; no fence."""
         ...
 
+    def hurry_job(self, job_id: int, *, due_ms: int) -> None:
+        """Make a running job due by then; no fence."""
+        ...
+
     def due(self, *, states: frozenset[JobState], targets: frozenset[TargetKind], now_ms: int, limit: int) -> list[Job]:
         """Open jobs whose time has come, the longest waiting first."""
         ...

@@ -1,6 +1,6 @@
 """What the services need of the outside world: a provider, media files, and a way to tell people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -244,6 +244,14 @@ class Provider(Protocol):
 
     async def cancel(self, *, task_id: str) -> bool:
         """True only when the provider confirmed that the task will neither run nor cost."""
+        ...
+
+    async def is_genuine(self, *, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether a callback bears this account's signature; True where the provider signs none."""
+        ...
+
+    def called_task(self, *, plan: Plan, body: bytes) -> str | None:
+        """The id of the task that a callback speaks of."""
         ...
 
 

@@ -1,5 +1,6 @@
 """One account of a paid provider: a dialect, carried."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,12 +10,17 @@ import structlog
 
 from bot.domain.capabilities import Capabilities, rendered_prompt
 from bot.domain.requests import Plan
+from bot.media.download import DownloadError, read_small
+from bot.media.guard import ForbiddenAddressError, Guard
 from bot.ports.outside import Failed, Pending, ProviderBusyError, TaskGoneError, TaskStatus, WireRequest
 from bot.providers.bodies import shown
 from bot.providers.http import READ_SECONDS, SUBMIT_SECONDS, Carrier, Clients
 from bot.providers.reading import CANCELLED, QUEUED, Refusal, is_known
+from bot.providers.signatures import Signature, Signer
 
 NOTICED_MAX = 20
+DOCUMENT_BYTES_MAX = 64 * 1024
+DOCUMENT_SECONDS_MAX = 5.0
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -26,7 +32,8 @@ class Dialect:
     `base_url` None: the operator must set one. `submit_path` and `read_path` may hold a query. `read_word` gives the
     status in the common spelling, None for an answer that is no task. `cancel_path` is the address to DELETE.
     `list_path` names several tasks, and `read_list` gives the statuses of those that the answer holds. `prompt_of` is
-    the prompt as it is sent, where more than its mentions changes.
+    the prompt as it is sent, where more than its mentions changes. `read_called` is the task's id in a callback, where
+    it stands elsewhere than in the answer to a submit. `signature` makes the check of callbacks that are signed.
     """
 
     capabilities: Capabilities
@@ -43,6 +50,8 @@ class Dialect:
     list_path: Callable[[Sequence[str]], str] | None = None
     read_list: Callable[[bytes], Mapping[str, TaskStatus]] | None = None
     prompt_of: Callable[[Plan], str] | None = None
+    read_called: Callable[[Plan, bytes], str | None] | None = None
+    signature: Callable[[Signer], Signature] | None = None
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -64,6 +73,7 @@ class PaidAccount:
         stored_path: Callable[[str], Path] | None = None,
         submit_seconds: float = SUBMIT_SECONDS,
         read_seconds: float = READ_SECONDS,
+        now_seconds: Callable[[], float] = time.time,
     ) -> None:
         if not (api_key.isascii() and api_key.isprintable()) or " " in api_key:
             raise ValueError(f"the key of {account} holds characters that no header can carry")
@@ -72,6 +82,7 @@ class PaidAccount:
         self._account = account
         self._noticed: set[str] = set()
         self._base = base_urls[0].rstrip("/")
+        self._client = clients.reads
         self._carrier = Carrier(
             clients=clients,
             base_urls=base_urls,
@@ -85,6 +96,8 @@ class PaidAccount:
             submit_seconds=submit_seconds,
             read_seconds=read_seconds,
         )
+        signer = Signer(api_key=api_key, read=self._read_path, fetch=self._fetch, now_seconds=now_seconds)
+        self._signature = dialect.signature(signer) if dialect.signature else None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -138,6 +151,28 @@ class PaidAccount:
             return is_taken and await self._word(task_id) in CANCELLED
         except (ProviderBusyError, TaskGoneError):
             return False
+
+    async def is_genuine(self, *, headers: Mapping[str, str], body: bytes) -> bool:
+        if self._signature is None:
+            return True
+        return await self._signature.fits(headers={name.lower(): value for name, value in headers.items()}, body=body)
+
+    def called_task(self, *, plan: Plan, body: bytes) -> str | None:
+        read_called = self._dialect.read_called
+        return read_called(plan, body) if read_called else self._dialect.read_task_id(body)
+
+    async def _read_path(self, path: str) -> bytes:
+        return await self._carrier.read(path=path)
+
+    async def _fetch(self, url: str) -> bytes:
+        """A public document, without our key: from a public address, or the configured base host."""
+        guard = Guard(trusted=frozenset({self.trusted_host or ""}))
+        try:
+            return await read_small(
+                self._client, url, bytes_max=DOCUMENT_BYTES_MAX, seconds_max=DOCUMENT_SECONDS_MAX, guard=guard
+            )
+        except (DownloadError, ForbiddenAddressError) as error:
+            raise ProviderBusyError(f"{self._capabilities.title}: a document {error}") from error
 
     async def _word(self, task_id: str) -> str | None:
         return self._dialect.read_word(await self._carrier.read(path=self._dialect.read_path(task_id)))

@@ -28,6 +28,7 @@ from bot.providers.reading import (
     task_id_in,
     word_in,
 )
+from bot.providers.signatures import ApiframeSignature
 
 _READ_ON = date(2026, 11, 20)
 _PRICE = PerSecondByResolution(
@@ -197,4 +198,5 @@ DIALECT = Dialect(
     read_status=read_status,
     list_path=list_path,
     read_list=read_list,
+    signature=ApiframeSignature,
 )

@@ -114,6 +114,11 @@ def read_task_id(body: bytes) -> str | None:
     return task_id_in(_data(body).get("task_id"))
 
 
+def read_called(_: Plan, body: bytes) -> str | None:
+    """A callback has the id at its top: docs.unifically.com/api-reference/callbacks, read 2026-11-20."""
+    return task_id_in((parse_object(body) or {}).get("task_id"))
+
+
 def read_refusal(body: bytes) -> Refusal:
     """The words of a body `{"code": …, "data": {"message": …, "code": …}}`; empty where there are none."""
     data = _data(body)
@@ -144,4 +149,5 @@ DIALECT = Dialect(
     read_path=lambda task_id: f"{_TASKS}/{quote(task_id, safe='')}",
     read_word=read_word,
     read_status=read_status,
+    read_called=read_called,
 )

@@ -171,6 +171,12 @@ def read_task_id(body: bytes) -> str | None:
     return task_id_in((parse_object(body) or {}).get("task_id"))
 
 
+def read_called(_: Plan, body: bytes) -> str | None:
+    """An event's payload is the answer to a poll: novita.ai/docs/api-reference/model-apis-webhook, read 2026-11-29."""
+    payload = object_in((parse_object(body) or {}).get("payload"))
+    return task_id_in(object_in(payload.get("task")).get("task_id"))
+
+
 def read_word(body: bytes) -> str | None:
     return word_in(_task(body).get("status"))
 
@@ -222,4 +228,5 @@ DIALECT = Dialect(
     read_path=lambda task_id: f"/v3/async/task-result?task_id={quote(task_id, safe='')}",
     read_word=read_word,
     read_status=read_status,
+    read_called=read_called,
 )

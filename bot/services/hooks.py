@@ -1,36 +1,31 @@
 """Where a provider may call when a task has ended, and how little is asked then."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 from bot.domain.polling import PollPlan
 from bot.ports.books import Attempt
 from bot.ports.outside import Provider
 
-AT_ONCE_SECONDS = 0.0
+
+class Door(Protocol):
+    """The address where a provider may ring about one attempt."""
+
+    def __call__(self, *, provider: str, attempt_id: str) -> str: ...
 
 
 class Hooks:
-    """`address` names the door of an attempt, None without a public address: then everything is noticed by polls.
+    """`door` names the address of an attempt, None without a public address: then everything is noticed by polls."""
 
-    `rang` tells whether a job's door was heard already: a provider may be done before we know its task.
-    """
-
-    def __init__(
-        self, *, address: Callable[[str, str], str] | None, rang: Callable[[int], bool] = lambda _: False
-    ) -> None:
-        self._address = address
-        self._rang = rang
+    def __init__(self, *, door: Door | None) -> None:
+        self._door = door
 
     def calls(self, account: Provider) -> bool:
-        return self._address is not None and account.capabilities.calls_back
+        return self._door is not None and account.capabilities.calls_back
 
     def address(self, account: Provider, attempt: Attempt) -> str | None:
-        if self._address is None or not self.calls(account):
+        if self._door is None or not self.calls(account):
             return None
-        return self._address(account.capabilities.provider, attempt.id)
-
-    def first_look_seconds(self, account: Provider, attempt: Attempt, usual: PollPlan) -> float:
-        return AT_ONCE_SECONDS if self._rang(attempt.job_id) else self.wait_seconds(account, usual, elapsed=0.0)
+        return self._door(provider=account.capabilities.provider, attempt_id=attempt.id)
 
     def wait_seconds(self, account: Provider, usual: PollPlan, *, elapsed: float) -> float:
         """Until the next poll of a task that runs; where the provider calls, only a lost call needs one."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from bot.domain.errors import BotError, QuotaError
 from bot.domain.jobs import Job, JobState
-from bot.ports.books import Telling, Transaction
+from bot.ports.books import Outcome, Telling, Transaction
 
 ACTOR = "runner"
 
@@ -13,6 +13,14 @@ def move(tx: Transaction, job: Job, state: JobState, *, now_ms: int, **changes: 
     saved = tx.jobs.save(job.to(state, now_ms=now_ms, **changes))
     _tell(tx, job, saved, (Telling.CARD,), now_ms=now_ms)
     return saved
+
+
+def adopt(tx: Transaction, job: Job, task_id: str, *, now_ms: int) -> Job:
+    """The task of a lost answer was found: the provider is asked about it at once."""
+    for attempt in tx.jobs.attempts(job.id)[-1:]:
+        tx.jobs.write_attempt(attempt.became(Outcome.ACCEPTED, task_id=task_id))
+    submitted_ms = job.submitted_ms or now_ms
+    return move(tx, job, JobState.RUNNING, now_ms=now_ms, task_id=task_id, submitted_ms=submitted_ms)
 
 
 def end(tx: Transaction, job: Job, state: JobState, error: BotError, *, now_ms: int) -> Job:

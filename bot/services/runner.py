@@ -25,6 +25,8 @@ FAULT_PAUSE_SECONDS = 1.0
 TELLINGS_MAX = 8
 TELLING_SECONDS_MAX = 60.0
 IDLE_SECONDS_MAX = 30.0
+RING_REST_MS = 5_000
+"""However often a job is rung for, the provider is asked about it once in so long."""
 CROWDED_SECONDS_MAX = 0.25
 """What is overdue waits for a full lane; whoever leaves it rings the bell."""
 
@@ -62,6 +64,8 @@ class Runner:
         self._now_ms = now_ms
         self._busy: dict[str, set[int]] = {lane.name: set() for lane in lanes}
         self._telling: set[tuple[int, str]] = set()
+        self._rung: set[int] = set()
+        self._polled_ms: dict[int, int] = {}
 
     async def run(self) -> None:
         """Until cancelled; steps under way are cancelled with it, and the next start carries them on."""
@@ -74,9 +78,22 @@ class Runner:
                 await self._bell.wait(await self._idle_seconds())
 
     async def _answer_bell(self) -> None:
-        tasks, now_ms = self._bell.heard(), self._now_ms()
-        if tasks:
-            await self._books.write(lambda tx: tx.jobs.hurry(tasks, due_ms=now_ms))
+        """A job under way waits for the end of its step: the appointment that the step makes would drown the ring."""
+        heard, now_ms = self._bell.heard(), self._now_ms()
+        self._rung |= heard.job_ids
+        ready = {job_id for job_id in self._rung if not self._is_busy(job_id)}
+        self._rung -= ready
+        rested_ms = now_ms - RING_REST_MS
+        self._polled_ms = {one: polled_ms for one, polled_ms in self._polled_ms.items() if polled_ms > rested_ms}
+        due_ms = {job_id: self._polled_ms.get(job_id, rested_ms) + RING_REST_MS for job_id in ready}
+
+        def hurry(tx: Transaction) -> None:
+            tx.jobs.hurry(heard.task_ids, due_ms=now_ms)
+            for job_id, moment_ms in due_ms.items():
+                tx.jobs.hurry_job(job_id, due_ms=moment_ms)
+
+        if heard.task_ids or ready:
+            await self._books.write(hurry)
 
     @property
     def is_idle(self) -> bool:
@@ -92,9 +109,11 @@ class Runner:
         due = await self._books.write(
             lambda tx: tx.jobs.due(states=states, targets=self._targets, now_ms=now_ms, limit=limit)
         )
-        free = [job for job in due if not any(job.id in taken for taken in self._busy.values())]
+        free = [job for job in due if not self._is_busy(job.id)]
         for job in free[: lane.limit - len(busy)]:
             busy.add(job.id)
+            if job.state is JobState.RUNNING:
+                self._polled_ms[job.id] = now_ms
             group.create_task(self._step(lane, job))
 
     async def _start_tellings(self, group: asyncio.TaskGroup) -> None:
@@ -169,6 +188,9 @@ class Runner:
         if seconds <= 0 and (running or telling):
             return CROWDED_SECONDS_MAX
         return min(max(seconds, 0), IDLE_SECONDS_MAX)
+
+    def _is_busy(self, job_id: int) -> bool:
+        return any(job_id in taken for taken in self._busy.values())
 
     def _busy_count(self) -> int:
         return sum(len(taken) for taken in self._busy.values())

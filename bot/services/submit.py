@@ -19,7 +19,7 @@ from bot.services.accounts import Accounts
 from bot.services.detours import OF_ACCOUNT, Detours
 from bot.services.hooks import Hooks
 from bot.services.line import Line
-from bot.services.moves import end, move
+from bot.services.moves import adopt, end, move
 from bot.services.routing import Router
 from bot.services.sources import Sources
 from bot.services.timings import Timings, usual_range
@@ -145,7 +145,7 @@ class Submitter:
             now_ms=now_ms,
             task_id=task_id,
             submitted_ms=now_ms,
-            due_ms=now_ms + round(self._hooks.first_look_seconds(one.account, one.attempt, one.usual) * 1000),
+            due_ms=now_ms + round(self._hooks.wait_seconds(one.account, one.usual, elapsed=0.0) * 1000),
             ready_from_ms=ready_from_ms,
             ready_until_ms=ready_until_ms,
         )
@@ -169,7 +169,12 @@ class Submitter:
         self._line.take_back(tx, one.job)
 
     def _doubt(self, tx: Transaction, job: Job) -> None:
+        """A callback may have named the task before its answer was lost."""
         now_ms = self._now_ms()
+        task_id = tx.jobs.attempts(job.id)[-1].task_id
+        if task_id is not None:
+            adopt(tx, job, task_id, now_ms=now_ms)
+            return
         deadline_ms = self._deadline_seconds(job) * 1000
         move(tx, job, JobState.UNCERTAIN, now_ms=now_ms, submitted_ms=now_ms, due_ms=now_ms + deadline_ms)
 

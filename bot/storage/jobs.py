@@ -127,6 +127,12 @@ class SqliteJobs:
             (due_ms, json.dumps(sorted(task_ids))),
         )
 
+    def hurry_job(self, job_id: int, *, due_ms: int) -> None:
+        self._connection.execute(
+            "UPDATE job SET due_ms = MIN(due_ms, ?) WHERE id = ? AND is_open = 1 AND state = 'RUNNING'",
+            (due_ms, job_id),
+        )
+
     def due(self, *, states: frozenset[JobState], targets: frozenset[TargetKind], now_ms: int, limit: int) -> list[Job]:
         rows = self._connection.execute(_DUE, (now_ms, _listed(states), _listed(targets), limit))
         return [job_of(row) for row in rows]

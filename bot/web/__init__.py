@@ -1,1 +1,1 @@
-"""What Dailies serves over HTTP: signed links and health."""
+"""What Dailies serves over HTTP: signed links, callbacks and health."""

@@ -1,4 +1,4 @@
-"""The web room: signed links to stored references, and health."""
+"""The web room: signed links to stored files, callbacks of providers, and health."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,6 +8,7 @@ from typing import Protocol
 from aiohttp import web
 
 from bot.domain.links import LinkError, verify
+from bot.web.hooks import HOOK_BYTES_MAX, HookDoor
 
 CONTENT_TYPES = {
     "jpeg": "image/jpeg",
@@ -35,21 +36,36 @@ class StoredFiles(Protocol):
 
 
 def make_app(
-    *, files: StoredFiles, secret: bytes, now_ms: Callable[[], int], healthy: Callable[[], bool]
+    *,
+    files: StoredFiles,
+    secret: bytes,
+    now_ms: Callable[[], int],
+    healthy: Callable[[], bool],
+    hooks: HookDoor | None = None,
 ) -> web.Application:
+    """Without `hooks` nobody can call."""
     doors = _Doors(files=files, secret=secret, now_ms=now_ms, healthy=healthy)
-    app = web.Application()
+    app = web.Application(client_max_size=HOOK_BYTES_MAX)
     app.router.add_get("/files/{token}/{name}", doors.file)
     app.router.add_get("/healthz", doors.health)
+    if hooks is not None:
+        app.router.add_post("/hooks/{provider}/{token}", hooks.ring)
     app.router.add_route("*", "/{rest:.*}", doors.nothing)
     return app
 
 
 @asynccontextmanager
 async def serving(app: web.Application, *, host: str, port: int) -> AsyncIterator[int]:
-    """Serves the app and yields its port. No access log: a token in it would open a file for whoever reads it."""
+    """Serves the app and yields its port.
+
+    No access log: a token in it would open a file for whoever reads it. Bodies stay as they came, for that is signed.
+    """
     runner = web.AppRunner(
-        app, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, shutdown_timeout=SHUTDOWN_SECONDS
+        app,
+        access_log=None,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+        auto_decompress=False,
     )
     await runner.setup()
     try:

@@ -22,6 +22,7 @@ from bot.delivery.terminal import FileDelivery
 from bot.delivery.whispers import Whispers
 from bot.domain.chains import PREVIEWER
 from bot.domain.errors import SettingsError
+from bot.domain.hooks import HookLinks
 from bot.domain.jobs import JobState
 from bot.domain.links import SignedLinks
 from bot.domain.quota import MICROS
@@ -42,6 +43,7 @@ from bot.services.bell import Bell
 from bot.services.clip_desk import ClipDesk
 from bot.services.collect import Collector, unasked
 from bot.services.desk import JobDesk
+from bot.services.doorbell import Doorbell
 from bot.services.films import Films
 from bot.services.finish import Finisher
 from bot.services.fit import Fitter
@@ -62,6 +64,7 @@ from bot.storage.sqlite import check_sound, open_for_reading
 from bot.storage.verify import Verdict, verify
 from bot.storage.views import SqliteViews, open_views
 from bot.web.app import make_app, serving
+from bot.web.hooks import HookDoor
 from bot.wiring.accounts import animatic, open_accounts, paid_account, rows
 from bot.wiring.lanes import lanes_at_providers
 
@@ -149,7 +152,7 @@ class Workshop:
                 router=self.router,
                 accounts=self.accounts,
                 sources=self.sources,
-                hooks=Hooks(address=None),
+                hooks=Hooks(door=None if self._hook_links is None else self._hook_links.address),
                 now_ms=now_ms,
             ),
             Lane(name="transfer", steps={JobState.FETCHING: finisher.fetch}, limit=4, seconds_max=900),
@@ -165,9 +168,21 @@ class Workshop:
 
     @asynccontextmanager
     async def serving_web(self, healthy: Callable[[], bool]) -> AsyncIterator[None]:
-        app: web.Application = make_app(files=self.media, secret=self.link_secret, now_ms=now_ms, healthy=healthy)
+        app: web.Application = make_app(
+            files=self.media, secret=self.link_secret, now_ms=now_ms, healthy=healthy, hooks=self._hook_door()
+        )
         async with serving(app, host=self.settings.web_host, port=self.settings.web_port):
             yield
+
+    @property
+    def _hook_links(self) -> HookLinks | None:
+        return hook_links(self.settings, self.link_secret)
+
+    def _hook_door(self) -> HookDoor | None:
+        if self._hook_links is None:
+            return None
+        doorbell = Doorbell(books=self.books, accounts=self.accounts, bell=self.bell, now_ms=now_ms)
+        return HookDoor(links=self._hook_links, hear=doorbell.hear)
 
 
 @asynccontextmanager
@@ -347,6 +362,13 @@ def _links(settings: Settings, secret: bytes) -> SignedLinks | None:
     if settings.public_url is None:
         return None
     return SignedLinks(public_url=settings.public_url, secret=secret, now_ms=now_ms)
+
+
+def hook_links(settings: Settings, secret: bytes) -> HookLinks | None:
+    """None where no provider could reach us."""
+    if settings.public_url is None:
+        return None
+    return HookLinks(public_url=settings.public_url, secret=secret)
 
 
 def _signer(links: SignedLinks | None, media: Media) -> Callable[[StoredReference], str] | None:

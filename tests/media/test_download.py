@@ -21,8 +21,8 @@ from bot.media.download import (
     download,
 )
 from bot.media.guard import ForbiddenAddressError, Guard
+from tests.media.corpus import Names
 from tests.media.serving import Flaky, Origin, serving
-from tests.media.test_guard import Names
 
 BODY = bytes(range(256)) * 4_000
 CERTIFICATE = Path(__file__).with_name("clips.example.pem")

@@ -25,8 +25,8 @@ from bot.media.studio import Studio
 from bot.ports.outside import ClipUnreachableError, ClipUnusableError, Media
 from tests.media import making
 from tests.media.conftest import SAMPLES
+from tests.media.corpus import PUBLIC, Names
 from tests.media.serving import Origin, serving
-from tests.media.test_guard import PUBLIC, Names
 
 IMAGE_1 = Slot(kind=Kind.IMAGE, number=1)
 VIDEO_1 = Slot(kind=Kind.VIDEO, number=1)

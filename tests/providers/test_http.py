@@ -351,6 +351,17 @@ async def test_redirect_is_never_followed_with_the_key(clients: Clients, status:
     assert (len(server.asked), other.connections) == (1, 0)
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirect_of_a_read_or_a_cancel_is_never_followed_with_the_key(clients: Clients, status: int) -> None:
+    async with listening() as other:
+        turn = says(status, "", Location=f"{other.url}/tasks/t1")
+        async with listening(turn, turn) as server:
+            with pytest.raises(ProviderBusyError):
+                await read(clients, server.url)
+            assert not await carrier(clients, server.url).delete(path="/tasks/t1")
+    assert (len(server.asked), other.connections) == (2, 0)
+
+
 # -- a submit of which nobody can say
 
 

@@ -1,7 +1,7 @@
 """A stage for the services: real books in a file, real media on disk, a scripted provider and delivery."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -66,7 +66,7 @@ class JumpingBell(Bell):
         self.is_idle: Callable[[], bool] = lambda: True
 
     async def wait(self, seconds: float | None) -> None:
-        if self.is_idle() and seconds:
+        if self.is_idle() and seconds and not self._rung.is_set():
             self._clock.ms += round(seconds * 1000) + 1
             await asyncio.sleep(0)
         else:
@@ -115,6 +115,14 @@ class ScriptedProvider:
     async def cancel(self, *, task_id: str) -> bool:
         assert task_id == "task-1"
         return self.stops
+
+    async def is_genuine(self, *, headers: Mapping[str, str], body: bytes) -> bool:
+        assert body is not None
+        return headers.get("signature") != "forged"
+
+    def called_task(self, *, plan: Plan, body: bytes) -> str | None:
+        assert plan.prompt
+        return body.decode() or None
 
 
 def succeeding(made: Path, **changes: object) -> ScriptedProvider:
@@ -212,7 +220,7 @@ class Stage:
             router=self.router,
             accounts=self.accounts,
             sources=sources,
-            hooks=Hooks(address=None),
+            hooks=Hooks(door=None),
             now_ms=now_ms,
         )
         finish = Finisher(

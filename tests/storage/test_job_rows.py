@@ -191,6 +191,23 @@ async def test_a_doorbell_makes_running_jobs_of_its_tasks_due(books: SqliteBooks
     await books.write(lambda tx: tx.jobs.save(found[1].waiting(due_ms=NOON_MS)))
 
 
+async def test_a_doorbell_for_a_job_makes_it_due_only_while_it_runs(books: SqliteBooks) -> None:
+    def wait(tx: Transaction) -> None:
+        job = queue(tx, 1, usual_legs()).to(JobState.SUBMITTING, now_ms=NOON_MS, due_ms=NOON_MS + 60_000)
+        tx.jobs.save(job)
+
+    async def hurried(due_ms: int) -> int:
+        await books.write(lambda tx: tx.jobs.hurry_job(1, due_ms=due_ms))
+        return (await books.write(partial(get, job_id=1))).due_ms - NOON_MS
+
+    await books.write(wait)
+    assert await hurried(NOON_MS) == 60_000
+    job = await books.write(partial(get, job_id=1))
+    running = job.to(JobState.RUNNING, now_ms=NOON_MS, task_id="t1", due_ms=NOON_MS + 60_000)
+    await books.write(lambda tx: tx.jobs.save(running))
+    assert [await hurried(NOON_MS + wait_ms) for wait_ms in (70_000, 5_000, 9_000)] == [60_000, 5_000, 5_000]
+
+
 def get(tx: Transaction, job_id: int) -> Job:
     job = tx.jobs.get(job_id)
     assert job is not None

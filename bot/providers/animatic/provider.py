@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -119,6 +119,12 @@ class Animatic:
             task.cancel()
             await asyncio.wait([task])
         return not self._ended(task_id)
+
+    async def is_genuine(self, *, headers: Mapping[str, str], body: bytes) -> bool:  # noqa: ARG002 (nothing is signed)
+        return True
+
+    def called_task(self, *, plan: Plan, body: bytes) -> str | None:  # noqa: ARG002 (it rings the bell itself)
+        return None
 
     def _start(self, task_id: str) -> None:
         if self._group is not None and task_id not in self._tasks and not self._ended(task_id):
