@@ -179,11 +179,16 @@ TaskStatus = Pending | Succeeded | Failed
 
 
 class NotSentError(Exception):
-    """Nothing left this machine: the same attempt may be sent again. `retry_after_seconds` where the provider said."""
+    """Nothing was taken: the same attempt may be sent again. `retry_after_seconds` where the provider said.
 
-    def __init__(self, reason: str, *, retry_after_seconds: float | None = None) -> None:
+    `is_trouble`: the provider could not be reached or is broken; otherwise it only asks to wait, or we ourselves hold
+    the attempt back.
+    """
+
+    def __init__(self, reason: str, *, retry_after_seconds: float | None = None, is_trouble: bool = False) -> None:
         super().__init__(reason)
         self.retry_after_seconds = retry_after_seconds
+        self.is_trouble = is_trouble
 
 
 class UnknownOutcomeError(Exception):
@@ -195,7 +200,11 @@ class TaskGoneError(Exception):
 
 
 class ProviderBusyError(Exception):
-    """A read failed for now (5xx, 429, network, our key): ask again later."""
+    """A read failed for now (5xx, 429, network): ask again later. `is_key_refused`: not before our key is mended."""
+
+    def __init__(self, reason: str, *, is_key_refused: bool = False) -> None:
+        super().__init__(reason)
+        self.is_key_refused = is_key_refused
 
 
 class Provider(Protocol):
@@ -212,12 +221,16 @@ class Provider(Protocol):
     @property
     def trusted_host(self) -> str | None: ...
 
-    def describe(self, *, plan: Plan, links: dict[str, str]) -> WireRequest:
+    def describe(self, *, plan: Plan, links: dict[str, str], callback: str | None = None) -> WireRequest:
         """The request that `submit` would send; `links` gives each reference's address by content hash."""
         ...
 
-    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str]) -> str:
+    async def submit(
+        self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None
+    ) -> str:
         """Hand the plan over once and return the provider's task id.
+
+        `callback` is the address to call at the end; it is left out where the provider calls nobody back.
 
         Raises NotSentError, UnknownOutcomeError, or a ProviderError when the provider said no (nothing was made).
         """

@@ -40,6 +40,11 @@ class Trouble(StrEnum):
     SERVER = "server"
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The task ended; how is told by another address."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """The words of an error body, empty where it has none; `trouble` None: only the HTTP status tells."""

@@ -337,7 +337,7 @@ async def test_every_shape_is_taken_on_the_one_printed_path(house: House) -> Non
 
 
 async def test_echoed_prompt_is_not_logged_without_its_roles_either(house: House) -> None:
-    house.provider.submit_troubles.append(standin.error(500, "no capacity for: Image 1 walks home"))
+    house.provider.submit_troubles.append(standin.error(502, "no capacity for: Image 1 walks home"))
     with capture_logs() as lines, pytest.raises(UnknownOutcomeError):
         await house.submit(plan_of("@Image1 (environment) walks home", house.keep("@Image1")))
     assert [line["body"] for line in lines] == ['{"error": "no capacity for: ***"}']

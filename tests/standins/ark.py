@@ -127,6 +127,10 @@ class Provider(StandIn):
                 self.received.append(_decoded(wanted))
         return body, tokens_of(body) * MICROS_PER_MILLION // 1_000_000
 
+    def callback_in(self, request: web.Request, payload: object) -> object:
+        del request
+        return payload.get("callback_url") if isinstance(payload, dict) else None
+
     def accepted(self, task: Task) -> web.Response:
         return web.json_response({"id": task.id})
 

@@ -84,13 +84,15 @@ class Animatic:
     def trusted_host(self) -> str | None:
         return None
 
-    def describe(self, *, plan: Plan, links: dict[str, str]) -> WireRequest:
-        del links  # references are found by their content hash
+    def describe(self, *, plan: Plan, links: dict[str, str], callback: str | None = None) -> WireRequest:
+        del links, callback  # references are found by their content hash, and the end rings by itself
         return WireRequest(method="LOCAL", url="animatic://render", headers={}, body=order_of(plan).as_json())
 
-    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str]) -> str:
+    async def submit(
+        self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None
+    ) -> str:
         """The attempt's id is the task's: handing the same attempt over twice is one task."""
-        del links
+        del links, callback
         if not _TASK_ID.fullmatch(attempt_id):
             raise NotSentError("the attempt's id cannot name a file")
         try:
