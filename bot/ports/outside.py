@@ -225,9 +225,7 @@ class Provider(Protocol):
         """The request that `submit` would send; `links` gives each reference's address by content hash."""
         ...
 
-    async def submit(
-        self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None
-    ) -> str:
+    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None) -> str:
         """Hand the plan over once and return the provider's task id.
 
         `callback` is the address to call at the end; it is left out where the provider calls nobody back.

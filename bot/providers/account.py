@@ -132,9 +132,7 @@ class PaidAccount:
         path, payload = self._request(plan, links, callback)
         return WireRequest(method="POST", url=self._base + path, headers=headers, body=shown(payload))
 
-    async def submit(
-        self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None
-    ) -> str:
+    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None) -> str:
         path, payload = self._request(plan, links, callback)
         prompt_of = self._dialect.prompt_of
         prompt = prompt_of(plan) if prompt_of else rendered_prompt(plan, self._capabilities)

@@ -54,9 +54,7 @@ CAPABILITIES = Capabilities(
     ),
     read_on=_READ_ON,
     tiers={
-        Tier.FAST: TierRow(
-            model="bytedance/seedance-2.0-fast", resolutions=("720p", "480p"), price=_price(16_000_000)
-        ),
+        Tier.FAST: TierRow(model="bytedance/seedance-2.0-fast", resolutions=("720p", "480p"), price=_price(16_000_000)),
         Tier.STANDARD: TierRow(model="bytedance/seedance-2.0", resolutions=("720p", "480p"), price=_price(20_000_000)),
     },
     durations=range(4, 15 + 1),  # its schema says -1 (the model chooses) to 15; other hosts say that 4 s is the least

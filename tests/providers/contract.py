@@ -239,7 +239,9 @@ async def rate_limit_at_submit_waits_and_makes_nothing(house: House) -> None:
 
 async def status_that_means_not_accepted_makes_nothing_and_is_trouble(house: House) -> None:
     for status in house.account.capabilities.refuses_with:
-        house.provider.submit_troubles.append(replace(house.subject.error(status, "Oops"), headers={"Retry-After": "30"}))
+        house.provider.submit_troubles.append(
+            replace(house.subject.error(status, "Oops"), headers={"Retry-After": "30"})
+        )
         with pytest.raises(NotSentError) as caught:
             await house.submit()
         assert (caught.value.is_trouble, caught.value.retry_after_seconds) == (True, 30.0)

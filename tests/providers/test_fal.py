@@ -26,7 +26,7 @@ from bot.providers.fal import (
 )
 from bot.providers.reading import NO_LINK, Elsewhere, Trouble
 from tests.providers import contract, mutants
-from tests.providers.house import House, Subject, opened
+from tests.providers.house import CLIP, House, Subject, opened
 from tests.providers.planning import links_for, plan_for
 from tests.standins import fal as standin
 from tests.standins.loopback import Fate, html
@@ -80,7 +80,7 @@ async def done(house: House) -> str:
 
 async def test_addresses_of_an_answer_are_not_followed_to_another_host() -> None:
     """Our key would go with the request."""
-    async with opened(SUBJECT) as house, standin.running(clip=contract.CLIP) as other:
+    async with opened(SUBJECT) as house, standin.running(clip=CLIP) as other:
         provider_of(house).named_base = other.url
         (status,) = await house.reads(await done(house), 1)
         assert isinstance(status, Succeeded)
@@ -309,7 +309,7 @@ NAMED = [{"loc": ["body", "prompt"], "msg": "No", "type": "content_policy_violat
         (429, NAMED, False),
     ],
 )
-def test_refusal_of_the_result_ends_the_task_where_it_is_the_tasks_own(status: int, detail: object, ends: object) -> None:
+def test_refusal_of_the_result_that_is_the_tasks_own_ends_it(status: int, detail: object, ends: object) -> None:
     assert is_end(status, body_of(detail=detail)) is ends
 
 

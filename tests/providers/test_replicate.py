@@ -233,7 +233,10 @@ def test_a_list_tells_each_prediction_and_no_end_without_its_clip_or_reason() ->
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
-        ({"title": "Input validation failed", "detail": "- input.seed is wrong", "status": 422}, "- input.seed is wrong"),
+        (
+            {"title": "Input validation failed", "detail": "- input.seed: wrong", "status": 422},
+            "- input.seed: wrong",
+        ),
         ({"title": "Insufficient credit", "status": 402}, "Insufficient credit"),
         ({"detail": ""}, ""),
         ({}, ""),

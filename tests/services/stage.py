@@ -95,9 +95,7 @@ class ScriptedProvider:
         del callback
         return WireRequest(method="POST", url="", headers={}, body={"plan": plan.prompt, "links": links})
 
-    async def submit(
-        self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None
-    ) -> str:
+    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None) -> str:
         assert plan.references is not None
         assert links == {}
         self.callbacks.append(callback)

@@ -3,8 +3,8 @@
 It knows nothing of the bot. What it accepts and answers is typed from the specification of `apiframe` (2026) and, for
 `duration`, `aspect_ratio`, the job object, the list and the error for too little credit,
 docs-v2.apiframe.ai/docs/videos/seedance/seedance-2, /docs/jobs/get, /docs/jobs/list and /docs/faq, read 2026-11-20.
-What it calls back with: docs-v2.apiframe.ai/docs/webhooks, read 2026-11-29. The page names SHA-256 of the API key as the
-secret and does not show whether as hex or as bytes: hex here.
+What it calls back with: docs-v2.apiframe.ai/docs/webhooks, read 2026-11-29. The page names SHA-256 of the API key as
+the secret and does not show whether as hex or as bytes: hex here.
 """
 
 import hashlib

@@ -199,7 +199,8 @@ def tokens_of(body: dict[str, object]) -> int:
 
 
 def check_body(body: object) -> dict[str, object]:
-    """Every field's name, type and range, and the roles of the content."""
+    """Every field's name, type and range, and the roles of the content. The SDK says null for what is not asked."""
+    body = {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body
     if not isinstance(body, dict) or set(body) - FIELDS or {"model", "content"} - set(body):
         raise RefusedError("a field is missing or unknown")
     _check_values(body)

@@ -199,7 +199,7 @@ class Provider(StandIn):
 
     def called(self, task: Task) -> dict[str, object]:
         status, payload = self._told(task)
-        told = {"request_id": task.id, "gateway_request_id": task.id, "payload": payload}
+        told: dict[str, object] = {"request_id": task.id, "gateway_request_id": task.id, "payload": payload}
         if status == 200:
             return told | {"status": "OK"}
         return told | {"status": "ERROR", "error": f"Invalid status code: {status}"}

@@ -153,10 +153,10 @@ class Provider(StandIn):
         """The newest first, in pages; `cursor` is opaque, and nothing else can be asked for."""
         try:
             self.check_key(request)
-            if set(request.query) - {"cursor"}:
-                raise RefusedError("the query is wrong")
         except RefusedError as refusal:
             return self.refused(refusal)
+        if set(request.query) - {"cursor"}:
+            return self.refused(RefusedError("the query is wrong"))
         start = int(request.query.get("cursor", "0"))
         found = [self.shown(task) for task in reversed(self.tasks.values())]
         more = f"{self.url}{ROOT}/predictions?cursor={start + PAGE}" if start + PAGE < len(found) else None

@@ -259,8 +259,6 @@ class Provider:
         self.url = ""
         self.submits: list[Submit] = []
         self.tasks: dict[str, Task] = {}
-        self.callbacks: dict[str, str] = {}
-        """Where a task's end is to be told, by its id."""
         self.submit_troubles: deque[Trouble] = deque()
         self.read_troubles: deque[Trouble] = deque()
         self.fates: deque[Fate] = deque()
@@ -294,6 +292,12 @@ class Provider:
     def expire_links(self) -> None:
         """Links handed out so far answer 403; the next read gives a fresh one."""
         self._signature = uuid.uuid4().hex
+
+    @property
+    def callbacks(self) -> dict[str, str]:
+        """Where a task's end is to be told, by its id."""
+        bodies = {one.task_id: one.payload for one in self.submits if isinstance(one.payload, dict)}
+        return {id_: body["callback_url"] for id_, body in bodies.items() if id_ and "callback_url" in body}
 
     async def call_back(self, task_id: str) -> int:
         """Tell the address that the submit gave how the task ended; the HTTP status that it answers. Unsigned."""
@@ -353,8 +357,6 @@ class Provider:
         fate = self.fates.popleft() if self.fates else Fate()
         task = Task(id=uuid.uuid4().hex, model=model, input=wanted, fate=fate)
         self.tasks[task.id] = task
-        if isinstance(submit.payload, dict) and "callback_url" in submit.payload:
-            self.callbacks[task.id] = submit.payload["callback_url"]
         self._clip_of[task.id] = self.clips.popleft() if self.clips else self._clip
         submit.task_id = task.id
         self._save()

@@ -88,9 +88,7 @@ class Animatic:
         del links, callback  # references are found by their content hash, and the end rings by itself
         return WireRequest(method="LOCAL", url="animatic://render", headers={}, body=order_of(plan).as_json())
 
-    async def submit(
-        self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None
-    ) -> str:
+    async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None) -> str:
         """The attempt's id is the task's: handing the same attempt over twice is one task."""
         del links, callback
         if not _TASK_ID.fullmatch(attempt_id):
