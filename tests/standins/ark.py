@@ -28,8 +28,8 @@ from tests.standins.loopback import (
     bearer,
     is_address,
     on_loopback,
-    sniff,
 )
+from tests.standins.sniffing import sniff
 
 ROOT = "/api/v3"
 TASKS = f"{ROOT}/contents/generations/tasks"

@@ -20,6 +20,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.standins import callbacks
+from tests.standins.sniffing import sniff
 
 KEY = "standin-key-4f9d2c"
 REFERENCE_BYTES_MAX = 60_000_000
@@ -389,19 +390,6 @@ def is_address(link: object) -> bool:
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         return False
     return parts.scheme == "https" or parts.hostname in LOOPBACK
-
-
-def sniff(head: bytes) -> str | None:
-    """Image, video or audio, by the file's own first bytes."""
-    if head[4:8] == b"ftyp":
-        return "image" if head[8:12] in {b"avif", b"heic"} else "video"
-    riff = {b"WEBP": "image", b"WAVE": "audio"}
-    if head[:4] == b"RIFF":
-        return riff.get(head[8:12])
-    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")):
-        return "image"
-    is_mp3 = head.startswith(b"ID3") or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
-    return "audio" if is_mp3 else None
 
 
 def _json_or_text(text: str) -> object:

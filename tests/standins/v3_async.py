@@ -28,8 +28,8 @@ from tests.standins.loopback import (
     Wanted,
     is_address,
     on_loopback,
-    sniff,
 )
+from tests.standins.sniffing import sniff
 
 SUBMIT = "/v3/async/seedance-2.0"
 RESULT = "/v3/async/task-result"
