@@ -25,27 +25,15 @@ WithCallback = Callable[[str, Payload, str], tuple[str, Payload]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """Where a task's end is told, when its status only says that there is one.
-
-    `is_end` tells by HTTP status and body of a refused read that it is the task's own failure; `read` reads both.
-    """
-
-    path: Callable[[str], str]
-    is_end: Callable[[int, bytes], bool]
-    read: Callable[[bytes], TaskStatus]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """A provider's API as pure functions around its requests.
 
     `base_url` None: the operator must set one. `submit_path` and `read_path` may hold a query. `read_word` gives the
-    status in the common spelling, None for an answer that is no task. A status that is told `Elsewhere` is fetched
-    from `result`, at the same base and never at an address that an answer names: our key goes with it.
-    `cancel_path` is the address to `cancel_method`; `is_cancelled` says of its answer that the task neither ran nor
-    costs, and without it the status is read again. `list_path` names several tasks, and `read_list` gives the statuses
-    of those that the answer holds. `prompt_of` is the prompt as it is sent, where more than its mentions changes.
+    status in the common spelling, None for an answer that is no task. What is told `Elsewhere` is fetched there, never
+    at an address that an answer names: our key goes with it. `cancel_path` is the address to `cancel_method`;
+    `is_cancelled` says of its answer that the task neither ran nor costs, and without it the status is read again.
+    `list_path` names several tasks, and `read_list` gives the statuses of those that the answer holds. `prompt_of` is
+    the prompt as it is sent, where more than its mentions changes.
     """
 
     capabilities: Capabilities
@@ -58,7 +46,6 @@ class Dialect:
     read_path: Callable[[str], str]
     read_word: Callable[[bytes], str | None]
     read_status: Callable[[bytes], TaskStatus | Elsewhere]
-    result: Result | None = None
     with_callback: WithCallback | None = None
     cancel_path: Callable[[str], str] | None = None
     cancel_method: str = "DELETE"
@@ -142,7 +129,7 @@ class PaidAccount:
         body = await self._carrier.read(path=self._dialect.read_path(task_id))
         status = self._dialect.read_status(body)
         if isinstance(status, Elsewhere):
-            status = await self._result(task_id)
+            status = status.read(await self._carrier.read(path=status.path(task_id), is_end=status.is_end))
         if isinstance(status, Pending):
             self._notice(self._dialect.read_word(body) or "")
         return self._cleaned(status)
@@ -174,12 +161,6 @@ class PaidAccount:
         if callback is None or self._dialect.with_callback is None:
             return path, payload
         return self._dialect.with_callback(path, payload, callback)
-
-    async def _result(self, task_id: str) -> TaskStatus:
-        result = self._dialect.result
-        if result is None:
-            raise TypeError(f"{self._capabilities.provider} tells the end elsewhere, but not where")
-        return result.read(await self._carrier.read(path=result.path(task_id), is_end=result.is_end))
 
     async def _stopped(self, task_id: str, path: str) -> bool:
         answer = await self._carrier.stop(method=self._dialect.cancel_method, path=path)

@@ -15,7 +15,7 @@ from bot.domain.references import ReferenceRules
 from bot.domain.requests import Aspect, Plan, Tier
 from bot.domain.slots import Frame, Kind
 from bot.ports.outside import ProviderBusyError, Succeeded, TaskStatus
-from bot.providers.account import Dialect, Payload, Result
+from bot.providers.account import Dialect, Payload
 from bot.providers.reading import (
     NO_LINK,
     SUCCEEDED,
@@ -92,11 +92,9 @@ _TROUBLES = {
     "image_load_error": Trouble.MEDIA_REJECTED,
     "image_too_large": Trouble.MEDIA_REJECTED,
     "image_too_small": Trouble.MEDIA_REJECTED,
-    "internal_server_error": Trouble.SERVER,
-    "generation_timeout": Trouble.SERVER,
 }
-_REFUSED = frozenset({400, 413, 415, 422})
-_BROKEN = frozenset({500, 504})
+_UNPROCESSABLE = 422
+_ENDS = frozenset({400, 413, 415, _UNPROCESSABLE, 500, 504})
 
 
 # -- requests
@@ -169,18 +167,18 @@ def read_status(body: bytes) -> TaskStatus | Elsewhere:
     error, kind = task.get("error"), task.get("error_type")
     end = failed(reason_in(error), moderation=_trouble(kind) is Trouble.MODERATION)
     if word in SUCCEEDED:
-        return end if error or kind else Elsewhere()
+        return end if error or kind else RESULT
     return status_of(word, title=CAPABILITIES.title, video=lambda: None, failure=lambda: end)
 
 
 def is_end(status: int, body: bytes) -> bool:
-    """A refusal of the result is the task's own end, and one from 500 on only where it names its error.
+    """A refusal of the result is the task's own end where it names its error.
 
-    Without a name it may come of whatever stands in between, and the clip be there the next time.
+    Without a name it may say that the result is not there yet (400) or come of whatever stands in between (from 500
+    on), and the clip be there the next time.
     """
-    if status in _BROKEN:
-        return bool(_errors(body))
-    return status in _REFUSED and bool(read_refusal(body).reason)
+    is_told = status == _UNPROCESSABLE and bool(read_refusal(body).reason)
+    return status in _ENDS and (is_told or bool(_errors(body)))
 
 
 def read_result(body: bytes) -> TaskStatus:
@@ -217,6 +215,7 @@ def is_cancelled(body: bytes) -> bool:
     return (parse_object(body) or {}).get("status") == "OK"
 
 
+RESULT = Elsewhere(path=_task_path, is_end=is_end, read=read_result)
 DIALECT = Dialect(
     capabilities=CAPABILITIES,
     base_url="https://queue.fal.run",
@@ -228,7 +227,6 @@ DIALECT = Dialect(
     read_path=lambda task_id: f"{_task_path(task_id)}/status",
     read_word=read_word,
     read_status=read_status,
-    result=Result(path=_task_path, is_end=is_end, read=read_result),
     with_callback=with_callback,
     cancel_path=lambda task_id: f"{_task_path(task_id)}/cancel",
     cancel_method="PUT",

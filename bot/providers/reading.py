@@ -40,9 +40,16 @@ class Trouble(StrEnum):
     SERVER = "server"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Elsewhere:
-    """The task ended; how is told by another address."""
+    """The task ended; how is told at another path of the same base.
+
+    `is_end` tells by HTTP status and body of a refused read that it is the task's own failure; `read` reads both.
+    """
+
+    path: Callable[[str], str]
+    is_end: Callable[[int, bytes], bool]
+    read: Callable[[bytes], TaskStatus]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

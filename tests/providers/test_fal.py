@@ -16,6 +16,7 @@ from bot.ports.outside import Failed, Pending, ProviderBusyError, Succeeded, Tas
 from bot.providers.fal import (
     CAPABILITIES,
     DIALECT,
+    RESULT,
     is_cancelled,
     is_end,
     read_refusal,
@@ -24,12 +25,13 @@ from bot.providers.fal import (
     submit_path,
     to_payload,
 )
-from bot.providers.reading import NO_LINK, Elsewhere, Trouble
+from bot.providers.reading import NO_LINK, Elsewhere
+from bot.providers.reading import Trouble as Meaning
 from tests.providers import contract, mutants
 from tests.providers.house import CLIP, House, Subject, opened
 from tests.providers.planning import links_for, plan_for
 from tests.standins import fal as standin
-from tests.standins.loopback import Fate, html
+from tests.standins.loopback import Fate, Trouble, html
 
 
 def understood(asked: dict[str, Any]) -> dict[str, object]:
@@ -91,7 +93,16 @@ async def test_addresses_of_an_answer_are_not_followed_to_another_host() -> None
 async def test_trouble_at_the_result_passes() -> None:
     async with opened(SUBJECT) as house:
         task_id = await done(house)
-        troubles = [standin.rate_limited(), html(500), html(502), html(200), html(422), standin.error(401, "no user")]
+        early = Trouble(status=400, body='{"detail": "Request is still in progress"}')
+        troubles = [
+            early,
+            standin.rate_limited(),
+            html(500),
+            html(502),
+            html(200),
+            html(422),
+            standin.error(401, "no user"),
+        ]
         for trouble in troubles:
             provider_of(house).result_troubles.append(trouble)
             with pytest.raises(ProviderBusyError):
@@ -257,7 +268,7 @@ def body_of(**fields: object) -> bytes:
         ({"status": "IN_PROGRESS", "logs": None}, Pending()),
         ({"status": "IN_PROGRESS", "error": "a runner was lost"}, Pending()),
         ({"status": "PAUSED"}, Pending()),
-        ({"status": "COMPLETED", "error": None}, Elsewhere()),
+        ({"status": "COMPLETED", "error": None}, RESULT),
         ({"status": "COMPLETED", "error": "lost", "error_type": "runner_disconnected"}, Failed(reason="lost")),
         ({"status": "COMPLETED", "error_type": "request_timeout"}, Failed(reason="it gave no reason")),
         (
@@ -297,7 +308,9 @@ NAMED = [{"loc": ["body", "prompt"], "msg": "No", "type": "content_policy_violat
     ("status", "detail", "ends"),
     [
         (422, NAMED, True),
-        (400, "Request was cancelled", True),
+        (422, "Request was cancelled", True),
+        (400, "Request is still in progress", False),
+        (400, NAMED, True),
         (422, "", False),
         (422, [], False),
         (500, NAMED, True),
@@ -316,9 +329,9 @@ def test_refusal_of_the_result_that_is_the_tasks_own_ends_it(status: int, detail
 @pytest.mark.parametrize(
     ("detail", "reason", "trouble"),
     [
-        (NAMED, "No", Trouble.MODERATION),
-        ([{"msg": "Too small", "type": "image_too_small"}], "Too small", Trouble.MEDIA_REJECTED),
-        ([{"msg": "No file", "type": "file_download_error"}], "No file", Trouble.MEDIA_UNREACHABLE),
+        (NAMED, "No", Meaning.MODERATION),
+        ([{"msg": "Too small", "type": "image_too_small"}], "Too small", Meaning.MEDIA_REJECTED),
+        ([{"msg": "No file", "type": "file_download_error"}], "No file", Meaning.MEDIA_UNREACHABLE),
         ([{"msg": "Field required", "type": "missing"}], "Field required", None),
         ([{"msg": "Odd", "type": 7}], "Odd", None),
         (["a text"], "", None),
@@ -326,7 +339,7 @@ def test_refusal_of_the_result_that_is_the_tasks_own_ends_it(status: int, detail
         (None, "", None),
     ],
 )
-def test_errors_are_told_apart_by_type(detail: object, reason: str, trouble: Trouble | None) -> None:
+def test_errors_are_told_apart_by_type(detail: object, reason: str, trouble: Meaning | None) -> None:
     refusal = read_refusal(body_of(detail=detail))
     assert (refusal.reason, refusal.trouble) == (reason, trouble)
 

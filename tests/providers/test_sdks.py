@@ -138,10 +138,8 @@ async def test_fal_sdk_reads_fetches_and_cancels_where_we_do() -> None:
         for tier in Tier.FAST, Tier.STANDARD:
             plan = house.plan("A fox", tier=tier)
             handle = await sdk.get_handle(fal.submit_path(plan).removeprefix("/"), await house.submit(plan))
-            result = fal.DIALECT.result
-            assert result is not None
             assert urlsplit(handle.status_url).path == fal.DIALECT.read_path(handle.request_id)
-            assert urlsplit(handle.response_url).path == result.path(handle.request_id)
+            assert urlsplit(handle.response_url).path == fal.RESULT.path(handle.request_id)
             assert fal.DIALECT.cancel_path is not None
             assert urlsplit(handle.cancel_url).path == fal.DIALECT.cancel_path(handle.request_id)
             await handle.cancel()
