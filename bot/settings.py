@@ -16,7 +16,7 @@ from bot.domain.errors import SettingsError
 
 PREFIX = "DAILIES_"
 NESTED = f"{PREFIX}PROVIDERS__"
-KNOWN_PROVIDERS = ("animatic", "unifically", "apiyi", "apiframe", "byteplus", "v3_async", "ark")
+KNOWN_PROVIDERS = ("animatic", "unifically", "apiyi", "apiframe", "byteplus", "v3_async", "ark", "fal", "replicate")
 FILE = Path(".env")
 SQLITE = "sqlite:///"
 

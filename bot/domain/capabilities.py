@@ -75,7 +75,8 @@ class Capabilities:
     `durations` is a set of seconds or a `range`. `sound_available` False: its clips are silent. `transports` names per
     kind what it takes, the preferred first. `mention_template` None: plain words, `Image 1`. `cancels`: a task can be
     stopped while it waits; `lists`: tasks can be listed; `calls_back`: it tells of an end by itself;
-    `submits_repeatably`: the same attempt handed over twice is one task. Limits are per account;
+    `submits_repeatably`: the same attempt handed over twice is one task; `refuses_with`: the HTTP statuses from 500 on
+    that say of a submit that it was not accepted, where the documents say so. Limits are per account;
     `retention_seconds` is how long a result stays, None where nobody says.
     """
 
@@ -106,6 +107,7 @@ class Capabilities:
     lists: bool = False
     calls_back: bool = False
     submits_repeatably: bool = False
+    refuses_with: frozenset[int] = frozenset()
     retention_seconds: int | None = None
     max_concurrent: int
     requests_per_second: float

@@ -181,7 +181,8 @@ TaskStatus = Pending | Succeeded | Failed
 class NotSentError(Exception):
     """Nothing was taken: the same attempt may be sent again. `retry_after_seconds` where the provider said.
 
-    `is_trouble`: it could not be reached, or said that it is in trouble itself; else it only asked for patience.
+    `is_trouble`: the provider could not be reached or is broken; otherwise it only asks to wait, or we ourselves hold
+    the attempt back.
     """
 
     def __init__(self, reason: str, *, retry_after_seconds: float | None = None, is_trouble: bool = False) -> None:
@@ -199,7 +200,7 @@ class TaskGoneError(Exception):
 
 
 class ProviderBusyError(Exception):
-    """A read failed for now (5xx, 429, network): ask again later. `is_key_refused`: it is our key that was refused."""
+    """A read failed for now (5xx, 429, network): ask again later. `is_key_refused`: not before our key is mended."""
 
     def __init__(self, reason: str, *, is_key_refused: bool = False) -> None:
         super().__init__(reason)
@@ -220,12 +221,14 @@ class Provider(Protocol):
     @property
     def trusted_host(self) -> str | None: ...
 
-    def describe(self, *, plan: Plan, links: dict[str, str]) -> WireRequest:
+    def describe(self, *, plan: Plan, links: dict[str, str], callback: str | None = None) -> WireRequest:
         """The request that `submit` would send; `links` gives each reference's address by content hash."""
         ...
 
     async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None) -> str:
-        """Hand the plan over once and return the provider's task id; `callback` is where it may call at the end.
+        """Hand the plan over once and return the provider's task id.
+
+        `callback` is the address to call at the end; it is left out where the provider calls nobody back.
 
         Raises NotSentError, UnknownOutcomeError, or a ProviderError when the provider said no (nothing was made).
         """

@@ -15,7 +15,7 @@ from bot.media.guard import ForbiddenAddressError, Guard
 from bot.ports.outside import Failed, Pending, ProviderBusyError, TaskGoneError, TaskStatus, WireRequest
 from bot.providers.bodies import shown
 from bot.providers.http import READ_SECONDS, SUBMIT_SECONDS, Carrier, Clients
-from bot.providers.reading import CANCELLED, QUEUED, Refusal, is_known
+from bot.providers.reading import CANCELLED, QUEUED, Elsewhere, Refusal, is_known
 from bot.providers.signatures import Signature, Signer
 
 NOTICED_MAX = 20
@@ -25,12 +25,19 @@ DOCUMENT_SECONDS_MAX = 5.0
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
+Payload = dict[str, object]
+WithCallback = Callable[[str, Payload, str], tuple[str, Payload]]
+"""Puts an address to be called back into a submit's path or payload."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """A provider's API as pure functions around its requests.
 
     `base_url` None: the operator must set one. `submit_path` and `read_path` may hold a query. `read_word` gives the
-    status in the common spelling, None for an answer that is no task. `cancel_path` is the address to DELETE.
+    status in the common spelling, None for an answer that is no task. What is told `Elsewhere` is fetched there, never
+    at an address that an answer names: our key goes with it. `cancel_path` is the address to `cancel_method`;
+    `is_cancelled` says of its answer that the task neither ran nor costs, and without it the status is read again.
     `list_path` names several tasks, and `read_list` gives the statuses of those that the answer holds. `prompt_of` is
     the prompt as it is sent, where more than its mentions changes. `read_called` is the task's id in a callback, where
     it stands elsewhere than in the answer to a submit. `signature` makes the check of callbacks that are signed.
@@ -40,13 +47,16 @@ class Dialect:
     base_url: str | None
     headers: Callable[[str], Mapping[str, str]]
     submit_path: Callable[[Plan], str]
-    to_payload: Callable[[Plan, dict[str, str]], dict[str, object]]
+    to_payload: Callable[[Plan, dict[str, str]], Payload]
     read_task_id: Callable[[bytes], str | None]
     read_refusal: Callable[[bytes], Refusal]
     read_path: Callable[[str], str]
     read_word: Callable[[bytes], str | None]
-    read_status: Callable[[bytes], TaskStatus]
+    read_status: Callable[[bytes], TaskStatus | Elsewhere]
+    with_callback: WithCallback | None = None
     cancel_path: Callable[[str], str] | None = None
+    cancel_method: str = "DELETE"
+    is_cancelled: Callable[[bytes], bool] | None = None
     list_path: Callable[[Sequence[str]], str] | None = None
     read_list: Callable[[bytes], Mapping[str, TaskStatus]] | None = None
     prompt_of: Callable[[Plan], str] | None = None
@@ -56,6 +66,11 @@ class Dialect:
 
 def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
+
+
+def callback_as(field: str) -> WithCallback:
+    """The address is a field of the payload."""
+    return lambda path, payload, address: (path, payload | {field: address})
 
 
 class PaidAccount:
@@ -92,6 +107,7 @@ class PaidAccount:
             secrets=(api_key,),
             read_task_id=dialect.read_task_id,
             read_refusal=dialect.read_refusal,
+            refuses_with=self._capabilities.refuses_with,
             stored_path=stored_path,
             submit_seconds=submit_seconds,
             read_seconds=read_seconds,
@@ -111,13 +127,13 @@ class PaidAccount:
     def trusted_host(self) -> str | None:
         return urlsplit(self._base).netloc.rpartition("@")[2]
 
-    def describe(self, *, plan: Plan, links: dict[str, str]) -> WireRequest:
+    def describe(self, *, plan: Plan, links: dict[str, str], callback: str | None = None) -> WireRequest:
         headers = {**self._dialect.headers("***"), "Accept": "application/json", "Content-Type": "application/json"}
-        url = self._base + self._dialect.submit_path(plan)
-        return WireRequest(method="POST", url=url, headers=headers, body=shown(self._dialect.to_payload(plan, links)))
+        path, payload = self._request(plan, links, callback)
+        return WireRequest(method="POST", url=self._base + path, headers=headers, body=shown(payload))
 
     async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None) -> str:
-        payload, path = self._dialect.to_payload(plan, links), self._dialect.submit_path(plan)
+        path, payload = self._request(plan, links, callback)
         prompt_of = self._dialect.prompt_of
         prompt = prompt_of(plan) if prompt_of else rendered_prompt(plan, self._capabilities)
         return await self._carrier.submit(path=path, payload=payload, attempt_id=attempt_id, prompt=prompt)
@@ -125,6 +141,8 @@ class PaidAccount:
     async def read(self, *, task_id: str) -> TaskStatus:
         body = await self._carrier.read(path=self._dialect.read_path(task_id))
         status = self._dialect.read_status(body)
+        if isinstance(status, Elsewhere):
+            status = status.read(await self._carrier.read(path=status.path(task_id), is_end=status.is_end))
         if isinstance(status, Pending):
             self._notice(self._dialect.read_word(body) or "")
         return self._cleaned(status)
@@ -147,8 +165,7 @@ class PaidAccount:
         try:
             if await self._word(task_id) not in QUEUED:
                 return False
-            is_taken = await self._carrier.delete(path=self._dialect.cancel_path(task_id))
-            return is_taken and await self._word(task_id) in CANCELLED
+            return await self._stopped(task_id, self._dialect.cancel_path(task_id))
         except (ProviderBusyError, TaskGoneError):
             return False
 
@@ -173,6 +190,19 @@ class PaidAccount:
             )
         except (DownloadError, ForbiddenAddressError) as error:
             raise ProviderBusyError(f"{self._capabilities.title}: a document {error}") from error
+
+    def _request(self, plan: Plan, links: dict[str, str], callback: str | None) -> tuple[str, Payload]:
+        path, payload = self._dialect.submit_path(plan), self._dialect.to_payload(plan, links)
+        if callback is None or self._dialect.with_callback is None:
+            return path, payload
+        return self._dialect.with_callback(path, payload, callback)
+
+    async def _stopped(self, task_id: str, path: str) -> bool:
+        answer = await self._carrier.stop(method=self._dialect.cancel_method, path=path)
+        if answer is None:
+            return False
+        is_cancelled = self._dialect.is_cancelled
+        return is_cancelled(answer) if is_cancelled else await self._word(task_id) in CANCELLED
 
     async def _word(self, task_id: str) -> str | None:
         return self._dialect.read_word(await self._carrier.read(path=self._dialect.read_path(task_id)))

@@ -15,7 +15,7 @@ from bot.domain.pricing import PerSecondByResolution
 from bot.domain.requests import Aspect, Camera, Plan, Tier
 from bot.domain.slots import Frame, Kind
 from bot.ports.outside import Failed, TaskStatus
-from bot.providers.account import Dialect
+from bot.providers.account import Dialect, callback_as
 from bot.providers.reading import (
     NO_LINK,
     Refusal,
@@ -196,6 +196,7 @@ DIALECT = Dialect(
     read_path=lambda task_id: f"{_JOBS}/{quote(task_id, safe='')}",
     read_word=read_word,
     read_status=read_status,
+    with_callback=callback_as("webhook_url"),
     list_path=list_path,
     read_list=read_list,
     signature=ApiframeSignature,

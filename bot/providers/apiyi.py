@@ -56,6 +56,7 @@ CAPABILITIES = Capabilities(
     prompt_chars_max=2000,
     negative_prompt_chars_max=500,
     options=frozenset({Option.SEED, Option.NEGATIVE_PROMPT, Option.STYLE, Option.CAMERA_WITH_FRAME}),
+    refuses_with=frozenset({500, 503}),  # after these it says to send again: two or three times, and after 30 s
     max_concurrent=3,
     requests_per_second=2.0,
     typical_seconds=75,

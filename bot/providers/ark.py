@@ -14,7 +14,7 @@ from bot.domain.references import StoredReference
 from bot.domain.requests import Aspect, Camera, Plan, Tier
 from bot.domain.slots import Frame, Kind
 from bot.ports.outside import Succeeded, TaskStatus
-from bot.providers.account import Dialect, bearer
+from bot.providers.account import Dialect, bearer, callback_as
 from bot.providers.bodies import source_of
 from bot.providers.reading import (
     FAILED,
@@ -239,6 +239,7 @@ DIALECT = Dialect(
     read_path=_task_path,
     read_word=read_word,
     read_status=read_status,
+    with_callback=callback_as("callback_url"),
     cancel_path=_task_path,
     list_path=list_path,
     read_list=read_list,

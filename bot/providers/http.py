@@ -80,7 +80,8 @@ async def open_clients() -> AsyncIterator[Clients]:
 class Carrier:
     """Carries one account's requests and says what came of them, in the exceptions of the Provider port.
 
-    The dialect gives `read_task_id` (None when the body holds no id) and `read_refusal` (the words of a refusal).
+    The dialect gives `read_task_id` (None when the body holds no id) and `read_refusal` (the words of a refusal);
+    `refuses_with` are the statuses from 500 on that, at this provider, mean "not accepted".
     Backups among `base_urls` are used only where the one before was not reached at all. `stored_path` gives the file
     of a content hash, for payloads that hold Encoded files.
     """
@@ -96,6 +97,7 @@ class Carrier:
         secrets: Sequence[str],
         read_task_id: Callable[[bytes], str | None],
         read_refusal: Callable[[bytes], Refusal],
+        refuses_with: frozenset[int] = frozenset(),
         stored_path: Callable[[str], Path] | None = None,
         submit_seconds: float = SUBMIT_SECONDS,
         read_seconds: float = READ_SECONDS,
@@ -108,6 +110,7 @@ class Carrier:
         self._secrets = tuple(secrets)
         self._read_task_id = read_task_id
         self._read_refusal = read_refusal
+        self._refuses_with = refuses_with
         self._stored_path = stored_path
         self._submit_seconds = submit_seconds
         self._read_seconds = read_seconds
@@ -125,22 +128,25 @@ class Carrier:
             self._log_unknown(outcome, attempt_id=attempt_id, prompt=prompt)
         raise fault
 
-    async def read(self, *, path: str) -> bytes:
-        """GET a body. Raises TaskGoneError only when every base says so, else ProviderBusyError."""
+    async def read(self, *, path: str, is_end: Callable[[int, bytes], bool] = lambda *_: False) -> bytes:
+        """GET a body; `is_end` tells by HTTP status and body of an error that it is the task's own, and an answer.
+
+        Raises TaskGoneError only when every base says so, else ProviderBusyError.
+        """
         faults = []
         for base in self._bases:
             request = self._clients.reads.build_request("GET", base + path, headers=self._headers)
             outcome = await _exchange(self._clients.reads, request, deadline=_in(self._read_seconds))
-            if isinstance(outcome, _Answer) and outcome.is_success:
+            if isinstance(outcome, _Answer) and (outcome.is_success or is_end(outcome.status, outcome.body)):
                 return outcome.body
             faults.append(self._read_fault(outcome))
         raise next((fault for fault in faults if isinstance(fault, ProviderBusyError)), faults[0])
 
-    async def delete(self, *, path: str) -> bool:
-        """Whether the first base answered a DELETE with success; whatever else happens is a no."""
-        request = self._clients.reads.build_request("DELETE", self._bases[0] + path, headers=self._headers)
+    async def stop(self, *, method: str, path: str) -> bytes | None:
+        """What the first base answered with success; None for whatever else happens."""
+        request = self._clients.reads.build_request(method, self._bases[0] + path, headers=self._headers)
         outcome = await _exchange(self._clients.reads, request, deadline=_in(self._read_seconds))
-        return isinstance(outcome, _Answer) and outcome.is_success
+        return outcome.body if isinstance(outcome, _Answer) and outcome.is_success else None
 
     def clean(self, text: str) -> str:
         """A provider's text, fit to be shown and stored."""
@@ -150,9 +156,9 @@ class Carrier:
         try:
             body = await body_of(payload, self._stored_path)
         except OSError as fault:
-            return _Broken(left=False, reason=type(fault).__name__)
+            return _Broken(left=False, is_ours=True, reason=type(fault).__name__)
         deadline = _in(self._submit_seconds + body.size_bytes / UPLOAD_BYTES_PER_SECOND_MIN)
-        outcome: _Answer | _Broken = _Broken(left=False, reason="no address")
+        outcome: _Answer | _Broken = _Broken(left=False, is_ours=True, reason="no address")
         for base in self._bases:
             outcome = await _exchange(self._clients.submits, self._post_request(base + path, body), deadline=deadline)
             if isinstance(outcome, _Answer) or outcome.left:
@@ -171,6 +177,8 @@ class Carrier:
     def _submit_fault(self, outcome: "_Answer | _Broken") -> NotSentError | UnknownOutcomeError | ProviderError:
         if isinstance(outcome, _Broken):
             return self._broken_submit(outcome)
+        if outcome.status in self._refuses_with:
+            return self._not_accepted(outcome, is_trouble=True)
         if outcome.status not in _REFUSALS and outcome.status not in _BY_STATUS:
             return UnknownOutcomeError(f"{self._title} answered HTTP {outcome.status} without a task's id")
         return self._refusal(outcome)
@@ -178,15 +186,18 @@ class Carrier:
     def _broken_submit(self, broken: "_Broken") -> NotSentError | UnknownOutcomeError:
         if broken.left:
             return UnknownOutcomeError(f"the connection to {self._title} broke ({broken.reason})")
-        return NotSentError(f"{self._title} could not be reached ({broken.reason})")
+        return NotSentError(f"{self._title} could not be reached ({broken.reason})", is_trouble=not broken.is_ours)
+
+    def _not_accepted(self, answer: "_Answer", *, is_trouble: bool) -> NotSentError:
+        reason = f"{self._title} asks to wait (HTTP {answer.status})"
+        return NotSentError(reason, retry_after_seconds=retry_after_seconds(answer.headers), is_trouble=is_trouble)
 
     def _refusal(self, answer: "_Answer") -> NotSentError | ProviderError:
         """A definite no; the body's own code goes before the HTTP status."""
         said = self._read_refusal(answer.body)
         trouble = said.trouble or _BY_STATUS.get(answer.status)
         if trouble in {Trouble.RATE_LIMITED, Trouble.CONCURRENCY}:
-            wait = retry_after_seconds(answer.headers)
-            return NotSentError(f"{self._title} asks to wait (HTTP {answer.status})", retry_after_seconds=wait)
+            return self._not_accepted(answer, is_trouble=False)
         if trouble is Trouble.AUTH:
             return ProviderAuthError(provider=self._title, status=answer.status)
         reason = _sentence(self.clean(said.reason) or f"it answered HTTP {answer.status}")
@@ -200,7 +211,10 @@ class Carrier:
         if outcome.status == httpx.codes.NOT_FOUND and refusal.trouble in {None, Trouble.NOT_FOUND}:
             return TaskGoneError(f"{self._title} does not know the task (HTTP 404)")
         said = self.clean(refusal.reason)
-        return ProviderBusyError(f"{self._title} answered HTTP {outcome.status}{': ' if said else ''}{said}")
+        return ProviderBusyError(
+            f"{self._title} answered HTTP {outcome.status}{': ' if said else ''}{said}",
+            is_key_refused=Trouble.AUTH in {refusal.trouble, _BY_STATUS.get(outcome.status)},
+        )
 
     def _log_unknown(self, outcome: "_Answer | _Broken", *, attempt_id: str, prompt: str) -> None:
         fields: dict[str, object] = {"provider": self._title, "account": self._account, "attempt_id": attempt_id}
@@ -255,11 +269,12 @@ class _Answer:
 class _Broken:
     """No answer. `left` says whether bytes may have left; `reason` is the kind of the fault and never its text.
 
-    A library's text quotes what the other side sent, and with it perhaps our key.
+    A library's text quotes what the other side sent, and with it perhaps our key. `is_ours`: nobody was asked.
     """
 
     left: bool
     reason: str
+    is_ours: bool = False
 
 
 async def _exchange(client: httpx.AsyncClient, request: httpx.Request, *, deadline: float) -> _Answer | _Broken:
@@ -271,7 +286,8 @@ async def _exchange(client: httpx.AsyncClient, request: httpx.Request, *, deadli
             finally:
                 await response.aclose()
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        return _Broken(left=False, reason=type(error).__name__)
+        is_ours = isinstance(error, httpx.PoolTimeout)
+        return _Broken(left=False, is_ours=is_ours, reason=type(error).__name__)
     except (httpx.HTTPError, OSError) as error:
         return _Broken(left=True, reason=type(error).__name__)
 

@@ -41,6 +41,18 @@ class Trouble(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """The task ended; how is told at another path of the same base.
+
+    `is_end` tells by HTTP status and body of a refused read that it is the task's own failure; `read` reads both.
+    """
+
+    path: Callable[[str], str]
+    is_end: Callable[[int, bytes], bool]
+    read: Callable[[bytes], TaskStatus]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """The words of an error body, empty where it has none; `trouble` None: only the HTTP status tells."""
 

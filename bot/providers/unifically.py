@@ -11,7 +11,7 @@ from bot.domain.pricing import PerSecond
 from bot.domain.requests import Aspect, Plan, Tier
 from bot.domain.slots import Frame, Kind
 from bot.ports.outside import Failed, TaskStatus
-from bot.providers.account import Dialect, bearer
+from bot.providers.account import Dialect, bearer, callback_as
 from bot.providers.reading import (
     Refusal,
     Trouble,
@@ -150,4 +150,5 @@ DIALECT = Dialect(
     read_word=read_word,
     read_status=read_status,
     read_called=read_called,
+    with_callback=callback_as("callback_url"),
 )

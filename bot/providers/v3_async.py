@@ -1,7 +1,7 @@
 """The `/v3/async/seedance-2.0` API, which several hosts serve: the operator says which.
 
-Its facts: specification of `v3_async` (2026); novita.ai/docs/api-reference/model-apis-task-result and
-/basic-error-code and novita.ai/docs/guides/model-apis-rate-limits, read 2026-11-20, which are the same family's.
+Its facts: specification of `v3_async` (2026); novita.ai/docs/api-reference/model-apis-task-result, /model-apis-webhook
+and /basic-error-code and novita.ai/docs/guides/model-apis-rate-limits, read 2026-11-20, which are the same family's.
 The path and the exact spellings are those that public clients of this API send.
 """
 
@@ -97,6 +97,7 @@ CAPABILITIES = Capabilities(
     prompt_advice=PromptAdvice(cjk_chars=500, words=1000),
     options=frozenset({Option.SEED, Option.WATERMARK, Option.WEB_SEARCH, Option.LAST_FRAME}),
     tells_progress=True,
+    calls_back=True,
     retention_seconds=3600,
     max_concurrent=3,
     requests_per_second=20 / 60,
@@ -229,4 +230,5 @@ DIALECT = Dialect(
     read_word=read_word,
     read_status=read_status,
     read_called=read_called,
+    with_callback=lambda path, payload, address: (path, payload | {"extra": {"webhook": {"url": address}}}),
 )

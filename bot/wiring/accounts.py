@@ -16,14 +16,16 @@ from bot.providers.apiframe import DIALECT as APIFRAME
 from bot.providers.apiyi import DIALECT as APIYI
 from bot.providers.ark import DIALECT as ARK
 from bot.providers.byteplus import DIALECT as BYTEPLUS
+from bot.providers.fal import DIALECT as FAL
 from bot.providers.http import Clients
+from bot.providers.replicate import DIALECT as REPLICATE
 from bot.providers.unifically import DIALECT as UNIFICALLY
 from bot.providers.v3_async import DIALECT as V3_ASYNC
 from bot.services.bell import Bell
 from bot.settings import Settings
 
 DIALECTS: Mapping[str, Dialect] = {
-    one.capabilities.provider: one for one in (UNIFICALLY, APIYI, APIFRAME, BYTEPLUS, V3_ASYNC, ARK)
+    one.capabilities.provider: one for one in (UNIFICALLY, APIYI, APIFRAME, BYTEPLUS, V3_ASYNC, ARK, FAL, REPLICATE)
 }
 ROWS: Mapping[str, Capabilities] = {"animatic": ANIMATIC} | {name: one.capabilities for name, one in DIALECTS.items()}
 

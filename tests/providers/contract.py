@@ -31,6 +31,7 @@ from tests.providers.planning import stored
 from tests.standins.loopback import KEY, Fate, Trouble, html
 
 FLOOD_BYTES = 60_000_000
+CALLBACK = "https://bot.example/hooks/some?token=a/b&c=d"
 
 
 async def text_becomes_a_clip(house: House) -> None:
@@ -141,6 +142,18 @@ async def what_describe_shows_is_what_is_sent(house: House) -> None:
     assert "***" in "".join(shown.headers.values())
 
 
+async def callback_goes_where_the_documents_have_it(house: House) -> None:
+    plan = house.plan("A cat")
+    task_id = await house.submit(plan, callback=CALLBACK)
+    calls_back = house.account.capabilities.calls_back
+    assert house.provider.callbacks == ({task_id: CALLBACK} if calls_back else {})
+    shown = house.account.describe(plan=plan, links={}, callback=CALLBACK)
+    assert shown.body == house.provider.submits[0].payload
+    assert shown.url == house.provider.url + house.provider.submits[0].path
+    await house.submit(plan)
+    assert set(house.provider.callbacks) <= {task_id}
+
+
 async def unknown_status_is_still_running_and_logged_once(house: House) -> None:
     usual = house.provider.usual.statuses
     house.provider.fates.append(Fate(statuses=(usual[0], "IN_REVIEW", "IN_REVIEW", usual[-1])))
@@ -210,8 +223,9 @@ async def wrong_key_is_told_at_submit_and_passes_at_read(house: House) -> None:
     task_id, stranger = await house.submit(), house.account_at(key="other-key")
     with pytest.raises(ProviderAuthError):
         await house.submit(account=stranger)
-    with pytest.raises(ProviderBusyError):
+    with pytest.raises(ProviderBusyError) as caught:
         await stranger.read(task_id=task_id)
+    assert caught.value.is_key_refused
 
 
 async def rate_limit_at_submit_waits_and_makes_nothing(house: House) -> None:
@@ -220,6 +234,18 @@ async def rate_limit_at_submit_waits_and_makes_nothing(house: House) -> None:
         with pytest.raises(NotSentError) as caught:
             await house.submit()
         assert (caught.value.retry_after_seconds, house.provider.tasks) == (wait, {})
+        assert not caught.value.is_trouble
+
+
+async def status_that_means_not_accepted_makes_nothing_and_is_trouble(house: House) -> None:
+    for status in house.account.capabilities.refuses_with:
+        house.provider.submit_troubles.append(
+            replace(house.subject.error(status, "Oops"), headers={"Retry-After": "30"})
+        )
+        with pytest.raises(NotSentError) as caught:
+            await house.submit()
+        assert (caught.value.is_trouble, caught.value.retry_after_seconds) == (True, 30.0)
+    assert house.provider.tasks == {}
 
 
 async def moderation_and_payment_at_submit_are_told_apart(house: House) -> None:
@@ -238,10 +264,11 @@ async def bad_request_is_refused_in_its_own_words(house: House) -> None:
 
 
 async def submit_that_may_have_made_a_task_is_unknown_and_sent_once(house: House) -> None:
+    unsaid = next(status for status in (500, 502) if status not in house.account.capabilities.refuses_with)
     troubles = [
         Trouble(drops=True),
         Trouble(drops=True, creates=True),
-        house.subject.error(500, "Oops"),
+        house.subject.error(unsaid, "Oops"),
         html(502),
         html(200, creates=True),
         house.subject.without_id(),
@@ -278,8 +305,9 @@ async def trouble_at_a_read_passes(house: House) -> None:
     ]
     for trouble in troubles:
         house.provider.read_troubles.append(trouble)
-        with pytest.raises(ProviderBusyError):
+        with pytest.raises(ProviderBusyError) as caught:
             await house.account.read(task_id=task_id)
+        assert not caught.value.is_key_refused
     assert isinstance(await house.account.read(task_id=task_id), Pending)
 
 
@@ -345,6 +373,7 @@ CHECKS: tuple[Check, ...] = (
     files_go_as_they_are_where_no_link_can_be_had,
     unreachable_reference_is_a_definite_no_without_its_link,
     what_describe_shows_is_what_is_sent,
+    callback_goes_where_the_documents_have_it,
     progress_is_told_where_the_row_says_so,
     last_frame_is_asked_for_and_read_where_there_is_one,
     unknown_status_is_still_running_and_logged_once,
@@ -358,6 +387,7 @@ CHECKS: tuple[Check, ...] = (
     unknown_task_is_gone_and_so_is_a_finished_one_that_was_removed,
     wrong_key_is_told_at_submit_and_passes_at_read,
     rate_limit_at_submit_waits_and_makes_nothing,
+    status_that_means_not_accepted_makes_nothing_and_is_trouble,
     moderation_and_payment_at_submit_are_told_apart,
     bad_request_is_refused_in_its_own_words,
     waiting_task_is_cancelled_where_the_row_says_so,

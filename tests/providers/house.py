@@ -105,9 +105,12 @@ class House:
             read_seconds=seconds,
         )
 
-    async def submit(self, plan: Plan | None = None, account: PaidAccount | None = None) -> str:
+    async def submit(
+        self, plan: Plan | None = None, account: PaidAccount | None = None, callback: str | None = None
+    ) -> str:
         plan = plan or self.plan("A cat in the rain")
-        return await (account or self.account).submit(attempt_id="a1", plan=plan, links=self.links_for(plan))
+        account = account or self.account
+        return await account.submit(attempt_id="a1", plan=plan, links=self.links_for(plan), callback=callback)
 
     async def reads(self, task_id: str, count: int) -> list[TaskStatus]:
         return [await self.account.read(task_id=task_id) for _ in range(count)]

@@ -9,7 +9,7 @@ from typing import Any
 from bot.domain.slots import Kind
 from bot.ports.outside import Failed, Pending, TaskStatus
 from bot.providers.account import Dialect
-from bot.providers.reading import Refusal
+from bot.providers.reading import Elsewhere, Refusal
 from tests.providers.house import Subject
 
 Mutation = Callable[[Dialect], Dialect]
@@ -76,6 +76,9 @@ MUTANTS: dict[str, Mutation] = {
     "wrong order": _payload(lambda payload: _walked(payload, _turned)),
     "wrong path of submits": lambda dialect: replace(dialect, submit_path=lambda plan: f"{dialect.submit_path(plan)}s"),
     "wrong path of reads": lambda dialect: replace(dialect, read_path=lambda one: f"/x{dialect.read_path(one)}"),
+    "wrong place of the callback": lambda dialect: replace(
+        dialect, with_callback=lambda path, payload, address: (path, payload | {"callback": address})
+    ),
     "wrong header": lambda dialect: replace(dialect, headers=lambda key: {"X-Auth": key}),
     "key without its scheme": lambda dialect: replace(
         dialect, headers=lambda key: dict.fromkeys(dialect.headers(key), f"Token {key}")
@@ -93,16 +96,16 @@ def mutated(subject: Subject, name: str) -> Subject:
     return replace(subject, dialect=MUTANTS[name](subject.dialect))
 
 
-def _impatient(dialect: Dialect) -> Callable[[bytes], TaskStatus]:
-    def read(body: bytes) -> TaskStatus:
+def _impatient(dialect: Dialect) -> Callable[[bytes], TaskStatus | Elsewhere]:
+    def read(body: bytes) -> TaskStatus | Elsewhere:
         status = dialect.read_status(body)
         return Failed(reason="not done") if isinstance(status, Pending) else status
 
     return read
 
 
-def _patient(dialect: Dialect) -> Callable[[bytes], TaskStatus]:
-    def read(body: bytes) -> TaskStatus:
+def _patient(dialect: Dialect) -> Callable[[bytes], TaskStatus | Elsewhere]:
+    def read(body: bytes) -> TaskStatus | Elsewhere:
         status = dialect.read_status(body)
         return Pending() if isinstance(status, Failed) else status
 

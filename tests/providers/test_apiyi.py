@@ -15,7 +15,15 @@ from bot.domain.capabilities import quote_micros
 from bot.domain.errors import ProviderRefusedError
 from bot.domain.request_errors import OptionUnsupportedError
 from bot.domain.requests import Aspect, Camera, Plan, Style, Tier
-from bot.ports.outside import Failed, Pending, ProviderBusyError, Succeeded, TaskStatus, UnknownOutcomeError
+from bot.ports.outside import (
+    Failed,
+    NotSentError,
+    Pending,
+    ProviderBusyError,
+    Succeeded,
+    TaskStatus,
+    UnknownOutcomeError,
+)
 from bot.providers.apiyi import (
     CAPABILITIES,
     DIALECT,
@@ -337,10 +345,18 @@ async def test_every_shape_is_taken_on_the_one_printed_path(house: House) -> Non
 
 
 async def test_echoed_prompt_is_not_logged_without_its_roles_either(house: House) -> None:
-    house.provider.submit_troubles.append(standin.error(500, "no capacity for: Image 1 walks home"))
+    house.provider.submit_troubles.append(standin.error(502, "no capacity for: Image 1 walks home"))
     with capture_logs() as lines, pytest.raises(UnknownOutcomeError):
         await house.submit(plan_of("@Image1 (environment) walks home", house.keep("@Image1")))
     assert [line["body"] for line in lines] == ['{"error": "no capacity for: ***"}']
+
+
+async def test_500_and_503_were_not_taken_and_other_faults_may_have_been(house: House) -> None:
+    """Retry two or three times after 500, another endpoint or 30 s after 503, says its specification."""
+    for status, kind in ((500, NotSentError), (503, NotSentError), (502, UnknownOutcomeError)):
+        house.provider.submit_troubles.append(standin.error(status, "Oops"))
+        with pytest.raises(kind):
+            await house.submit()
 
 
 async def test_reference_of_another_kind_is_refused_by_name(house: House) -> None:

@@ -150,7 +150,9 @@ async def clients() -> AsyncIterator[Clients]:
         yield clients
 
 
-def carrier(clients: Clients, *base_urls: str, seconds: float = 5.0) -> Carrier:
+def carrier(
+    clients: Clients, *base_urls: str, seconds: float = 5.0, refuses_with: frozenset[int] = frozenset()
+) -> Carrier:
     return Carrier(
         clients=clients,
         base_urls=base_urls,
@@ -160,6 +162,7 @@ def carrier(clients: Clients, *base_urls: str, seconds: float = 5.0) -> Carrier:
         secrets=(KEY,),
         read_task_id=_task_id,
         read_refusal=_refusal,
+        refuses_with=refuses_with,
         submit_seconds=seconds,
         read_seconds=seconds,
     )
@@ -175,8 +178,10 @@ def _refusal(body: bytes) -> Refusal:
     return Refusal(reason=said, trouble=Trouble.MODERATION if said.startswith("Policy") else None)
 
 
-async def submit(clients: Clients, *base_urls: str, seconds: float = 5.0) -> str:
-    one = carrier(clients, *base_urls, seconds=seconds)
+async def submit(
+    clients: Clients, *base_urls: str, seconds: float = 5.0, refuses_with: frozenset[int] = frozenset()
+) -> str:
+    one = carrier(clients, *base_urls, seconds=seconds, refuses_with=refuses_with)
     return await one.submit(path="/tasks", payload={"prompt": PROMPT}, attempt_id="a1", prompt=PROMPT)
 
 
@@ -237,8 +242,9 @@ async def test_connection_that_the_other_side_wants_to_keep_is_still_not_used_ag
 
 
 async def test_refused_connection_is_not_sent(clients: Clients) -> None:
-    with nobody() as url, pytest.raises(NotSentError, match="could not be reached"):
+    with nobody() as url, pytest.raises(NotSentError, match="could not be reached") as caught:
         await submit(clients, url)
+    assert caught.value.is_trouble
 
 
 async def test_connect_timeout_is_not_sent() -> None:
@@ -251,8 +257,9 @@ async def test_connect_timeout_is_not_sent() -> None:
         one.connect_ex(full.getsockname())
     timeout = httpx.Timeout(5, connect=0.2)
     async with httpx.AsyncClient(trust_env=False, timeout=timeout) as client:
-        with pytest.raises(NotSentError, match="ConnectTimeout"):
+        with pytest.raises(NotSentError, match="ConnectTimeout") as caught:
             await submit(Clients(reads=client, submits=client), f"http://127.0.0.1:{full.getsockname()[1]}")
+        assert caught.value.is_trouble
     for one in (full, *queued):
         one.close()
 
@@ -267,7 +274,7 @@ async def test_failed_tls_handshake_is_not_sent(clients: Clients) -> None:
             await submit(clients, f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
 
 
-async def test_full_pool_is_not_sent() -> None:
+async def test_full_pool_is_not_sent_and_no_trouble_of_the_provider() -> None:
     let_go = asyncio.Event()
     limits = httpx.Limits(max_connections=1)
     async with (
@@ -278,8 +285,9 @@ async def test_full_pool_is_not_sent() -> None:
         clients = Clients(reads=client, submits=client)
         first = group.create_task(unknown(submit(clients, server.url)))
         await server.reached.wait()
-        with pytest.raises(NotSentError, match="PoolTimeout"):
+        with pytest.raises(NotSentError, match="PoolTimeout") as caught:
             await submit(clients, server.url)
+        assert not caught.value.is_trouble
         let_go.set()
         await first
     assert len(server.asked) == 1
@@ -300,8 +308,17 @@ async def test_rate_limit_is_not_sent_with_its_wait(
     async with listening(says(429, "slow down", **headers)) as server:
         with pytest.raises(NotSentError) as caught:
             await submit(clients, server.url)
-    assert caught.value.retry_after_seconds == seconds
+    assert (caught.value.retry_after_seconds, caught.value.is_trouble) == (seconds, False)
     assert len(server.asked) == 1
+
+
+async def test_status_that_says_not_accepted_is_not_sent_and_trouble(clients: Clients) -> None:
+    async with listening(says(503, "busy", Retry_After="30"), says(500, "oops")) as server:
+        with pytest.raises(NotSentError, match="HTTP 503") as caught:
+            await submit(clients, server.url, refuses_with=frozenset({503}))
+        assert (caught.value.retry_after_seconds, caught.value.is_trouble) == (30.0, True)
+        with pytest.raises(UnknownOutcomeError):
+            await submit(clients, server.url, refuses_with=frozenset({503}))
 
 
 # -- a submit that was refused
@@ -358,7 +375,7 @@ async def test_redirect_of_a_read_or_a_cancel_is_never_followed_with_the_key(cli
         async with listening(turn, turn) as server:
             with pytest.raises(ProviderBusyError):
                 await read(clients, server.url)
-            assert not await carrier(clients, server.url).delete(path="/tasks/t1")
+            assert await carrier(clients, server.url).stop(method="DELETE", path="/tasks/t1") is None
     assert (len(server.asked), other.connections) == (2, 0)
 
 
@@ -456,6 +473,32 @@ async def test_any_other_trouble_of_a_read_is_passing(clients: Clients, turn: Tu
         with pytest.raises(ProviderBusyError):
             await read(clients, server.url)
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(("status", "is_refused"), [(401, True), (403, True), (400, False), (429, False), (503, False)])
+async def test_read_that_our_key_may_not_make_says_so(clients: Clients, status: int, *, is_refused: bool) -> None:
+    async with listening(says(status, "{}")) as server:
+        with pytest.raises(ProviderBusyError) as caught:
+            await read(clients, server.url)
+    assert caught.value.is_key_refused == is_refused
+
+
+async def test_error_that_is_the_tasks_own_end_is_an_answer(clients: Clients) -> None:
+    async with listening(says(422, "no"), says(422, "no"), says(500, "no")) as server:
+        one = carrier(clients, server.url)
+        assert await one.read(path="/tasks/t1", is_end=lambda status, body: (status, body) == (422, b"no")) == b"no"
+        for is_end in (lambda *_: False, lambda status, _: status == 422):
+            with pytest.raises(ProviderBusyError):
+                await one.read(path="/tasks/t1", is_end=is_end)
+
+
+@pytest.mark.parametrize(("turn", "answer"), [(says(202, "ok"), b"ok"), (says(409, "no"), None), (resets(), None)])
+async def test_stop_is_asked_once_and_only_a_success_answers(
+    clients: Clients, turn: Turn, answer: bytes | None
+) -> None:
+    async with listening(turn) as server:
+        assert await carrier(clients, server.url).stop(method="PUT", path="/tasks/t1/cancel") == answer
+    assert [one.partition(b" HTTP")[0] for one in server.asked] == [b"PUT /tasks/t1/cancel"]
 
 
 async def test_read_that_is_refused_or_late_is_passing(clients: Clients) -> None:

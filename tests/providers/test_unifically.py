@@ -21,6 +21,7 @@ import av
 import httpx
 import numpy as np
 import pytest
+from aiohttp import web
 from PIL import Image
 from structlog.testing import capture_logs
 
@@ -483,6 +484,32 @@ async def test_what_describe_shows_is_what_is_sent(house: House, material: Path)
     assert standin.KEY not in repr(shown)
 
 
+async def test_address_to_call_back_stands_beside_the_input_and_is_called(house: House) -> None:
+    heard: list[dict[str, object]] = []
+
+    async def hear(request: web.Request) -> web.Response:
+        heard.append(await request.json())
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_post("/hooks/some", hear)
+    async with serving(app, host="127.0.0.1", port=0) as port:
+        address, plan = f"http://127.0.0.1:{port}/hooks/some", plan_of("A cat")
+        ids = []
+        for fate in (standin.Fate(statuses=("completed",)), standin.moderated("No.")):
+            house.provider.fates.append(fate)
+            ids.append(await house.account.submit(attempt_id="a1", plan=plan, links={}, callback=address))
+            await house.account.read(task_id=ids[-1])
+            await house.account.read(task_id=ids[-1])
+            assert await house.provider.call_back(ids[-1]) == 204
+    shown = house.account.describe(plan=plan, links={}, callback=address)
+    assert shown.body == payload(plan) | {"callback_url": address} == house.provider.submits[0].payload
+    assert heard == [
+        {"task_id": ids[0], "status": "completed", "data": {"video_url": house.provider.link_of(ids[0])}},
+        {"task_id": ids[1], "status": "failed", "error_message": "[Content policy violation] No."},
+    ]
+
+
 @pytest.mark.parametrize("statuses", [("pending", "reviewing", "completed"), ("processing", "pending", "completed")])
 async def test_unknown_and_backward_status_are_still_running(house: House, statuses: tuple[str, ...]) -> None:
     house.provider.fates.append(standin.Fate(statuses=statuses))
@@ -549,8 +576,9 @@ async def test_wrong_key_is_told_apart_at_submit_and_passing_at_read(house: Hous
     stranger = account_at(house.provider.url, house.clients, key="other-key")
     with pytest.raises(ProviderAuthError):
         await house.submit(account=stranger)
-    with pytest.raises(ProviderBusyError):
+    with pytest.raises(ProviderBusyError) as caught:
         await stranger.read(task_id=task_id)
+    assert caught.value.is_key_refused
 
 
 async def test_rate_limit_at_submit_waits_as_told_and_makes_nothing(house: House) -> None:
@@ -660,6 +688,8 @@ def test_trusted_host_is_that_of_the_first_address() -> None:
     "change",
     [
         lambda body: body | {"dry_run": True},
+        lambda body: body | {"callback_url": "http://bot.example/hooks/some"},
+        lambda body: body | {"callback_url": None},
         lambda body: body | {"model": "bytedance/seedance-2.0"},
         lambda body: {"model": body["model"]},
         lambda body: with_input(body, mode="omni_reference"),

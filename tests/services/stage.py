@@ -86,17 +86,19 @@ class ScriptedProvider:
     )
     stops: bool = False
     submits: list[str] = field(default_factory=list)
+    callbacks: list[str | None] = field(default_factory=list)
     on_submit: Callable[[], None] = lambda: None
     submit_gate: asyncio.Event | None = None
     submitting: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def describe(self, *, plan: Plan, links: dict[str, str]) -> WireRequest:
+    def describe(self, *, plan: Plan, links: dict[str, str], callback: str | None = None) -> WireRequest:
+        del callback
         return WireRequest(method="POST", url="", headers={}, body={"plan": plan.prompt, "links": links})
 
     async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None) -> str:
-        assert callback is None
         assert plan.references is not None
         assert links == {}
+        self.callbacks.append(callback)
         self.submits.append(attempt_id)
         self.on_submit()
         self.submitting.set()

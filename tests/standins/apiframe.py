@@ -3,8 +3,12 @@
 It knows nothing of the bot. What it accepts and answers is typed from the specification of `apiframe` (2026) and, for
 `duration`, `aspect_ratio`, the job object, the list and the error for too little credit,
 docs-v2.apiframe.ai/docs/videos/seedance/seedance-2, /docs/jobs/get, /docs/jobs/list and /docs/faq, read 2026-11-20.
+What it calls back with: docs-v2.apiframe.ai/docs/webhooks, read 2026-11-29. The page names SHA-256 of the API key as
+the secret and does not show whether as hex or as bytes: hex here.
 """
 
+import hashlib
+import hmac
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -75,6 +79,21 @@ class Provider(StandIn):
         assert isinstance(seconds, int)
         return asked, seconds * CREDITS_PER_SECOND
 
+    def callback_in(self, request: web.Request, payload: object) -> object:
+        del request
+        return payload.get("webhook_url") if isinstance(payload, dict) else None
+
+    def called(self, task: Task) -> dict[str, object]:
+        job = self.shown(task)
+        told = {name: job[name] for name in ("status", "model", "progress", "result", "error", "creditCost")}
+        known = {name: value for name, value in told.items() if value is not None}
+        return {"event": _event(task), "jobId": task.id, **known}
+
+    def signed(self, task: Task, body: bytes) -> dict[str, str]:
+        secret = hashlib.sha256(self.key.encode()).hexdigest().encode()
+        signature = hmac.new(secret, body, hashlib.sha256).hexdigest()
+        return {"X-Webhook-Signature": signature, "X-Webhook-Event": _event(task)}
+
     def accepted(self, task: Task) -> web.Response:
         return web.json_response({"jobId": task.id, "status": "QUEUED"}, status=202)
 
@@ -116,6 +135,10 @@ class Provider(StandIn):
                 "nextCursor": str(start + limit) if more else None,
             }
         )
+
+
+def _event(task: Task) -> str:
+    return {"COMPLETED": "completed", "FAILED": "failed"}.get(task.status, "progress")
 
 
 # -- what is accepted

@@ -19,6 +19,9 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
+from tests.standins import callbacks
+from tests.standins.sniffing import sniff
+
 KEY = "standin-key-4f9d2c"
 REFERENCE_BYTES_MAX = 60_000_000
 FETCH_SECONDS = 20.0
@@ -78,6 +81,8 @@ class Submit:
     """A POST that reached the provider, whatever came of it. `refused` is why it made no task."""
 
     payload: object
+    path: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     task_id: str | None = None
     refused: str | None = None
 
@@ -126,12 +131,16 @@ class StandIn(ABC):
     failed: str
     fetch_refused_status = 400
     body_bytes_max = MEGABYTE
+    query_fields: frozenset[str] = frozenset()
+    """What the address of a submit takes."""
 
     def __init__(self, *, clip: Path, key: str = KEY) -> None:
         self.key = key
         self.url = ""
         self.submits: list[Submit] = []
         self.tasks: dict[str, Task] = {}
+        self.callbacks: dict[str, str] = {}
+        """Where a task's end is to be told, by its id."""
         self.submit_troubles: deque[Trouble] = deque()
         self.read_troubles: deque[Trouble] = deque()
         self.fates: deque[Fate] = deque()
@@ -170,6 +179,30 @@ class StandIn(ABC):
     @abstractmethod
     def refused(self, error: RefusedError) -> web.Response: ...
 
+    def asked(self, request: web.Request, payload: object) -> object:
+        """What `accept` checks, where a part of it stands in the address."""
+        del request
+        return payload
+
+    def answer_status(self, task: Task) -> int:
+        """The HTTP status that a read of this task answers."""
+        del task
+        return 200
+
+    def callback_in(self, request: web.Request, payload: object) -> object:
+        """The address to call back, as the documents have it; None where the submit gives none."""
+        del request, payload
+        return None
+
+    def called(self, task: Task) -> Mapping[str, object]:
+        """What a call back tells; where nothing else is documented, what a read shows."""
+        return self.shown(task)
+
+    def signed(self, task: Task, body: bytes) -> Mapping[str, str]:
+        """The headers that prove who sent a call back."""
+        del task, body
+        return {}
+
     def new_task_id(self) -> str:
         return str(uuid.uuid4())
 
@@ -194,6 +227,11 @@ class StandIn(ABC):
     def link_of(self, task: Task) -> str:
         return f"{self.url}/clips/{task.id}.mp4?signature={self._signature}"
 
+    async def call_back(self, task_id: str) -> int:
+        """Tell the address that the submit gave how the task stands; the HTTP status that it answers."""
+        task = self.tasks[task_id]
+        return await callbacks.post(self.callbacks[task_id], self.called(task), lambda body: self.signed(task, body))
+
     # what it serves
 
     def app(self) -> web.Application:
@@ -204,7 +242,8 @@ class StandIn(ABC):
 
     async def submit(self, request: web.Request) -> web.StreamResponse:
         self.connections.add(request.transport)
-        submit = Submit(payload=_json_or_text(await request.text()))
+        payload = _json_or_text(await request.text())
+        submit = Submit(payload=payload, path=request.path_qs, headers=request.headers.copy())
         self.submits.append(submit)
         self.reached.set()
         trouble = self.submit_troubles.popleft() if self.submit_troubles else Trouble()
@@ -232,17 +271,22 @@ class StandIn(ABC):
         except RefusedError as error:
             return self.refused(error)
         task.reads += 1
-        return web.json_response(self.shown(task))
+        return web.json_response(self.shown(task), status=self.answer_status(task))
 
     async def _make(self, request: web.Request, submit: Submit) -> Task:
         self.check_key(request)
-        if request.content_type != "application/json" or request.query_string:
-            raise RefusedError("the body must be JSON, and the address takes no query")
-        asked, micros = await self.accept(submit.payload)
+        if request.content_type != "application/json" or set(request.query) - self.query_fields:
+            raise RefusedError("the body must be JSON, and the address takes no such query")
+        callback = self.callback_in(request, submit.payload)
+        if callback is not None and not is_address(callback):
+            raise RefusedError("the address to call back must be https")
+        asked, micros = await self.accept(self.asked(request, submit.payload))
         fate = self.fates.popleft() if self.fates else self.usual
         clip = self.clips.popleft() if self.clips else self._clip
         task = Task(id=self.new_task_id(), input=asked, micros=micros, fate=fate, clip=clip)
         self.tasks[task.id] = task
+        if callback is not None:
+            self.callbacks[task.id] = str(callback)
         submit.task_id = task.id
         return task
 
@@ -346,19 +390,6 @@ def is_address(link: object) -> bool:
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         return False
     return parts.scheme == "https" or parts.hostname in LOOPBACK
-
-
-def sniff(head: bytes) -> str | None:
-    """Image, video or audio, by the file's own first bytes."""
-    if head[4:8] == b"ftyp":
-        return "image" if head[8:12] in {b"avif", b"heic"} else "video"
-    riff = {b"WEBP": "image", b"WAVE": "audio"}
-    if head[:4] == b"RIFF":
-        return riff.get(head[8:12])
-    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")):
-        return "image"
-    is_mp3 = head.startswith(b"ID3") or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
-    return "audio" if is_mp3 else None
 
 
 def _json_or_text(text: str) -> object:

@@ -1,7 +1,7 @@
 """A stand-in for Unifically's tasks API, on loopback.
 
-It knows nothing of the bot. What it accepts and answers is typed from docs.unifically.com/api-reference/v1-tasks and
-/api-reference/error-handling, read 2026-11-20, and from the specification of `unifically` (2026).
+It knows nothing of the bot. What it accepts and answers is typed from docs.unifically.com/api-reference/v1-tasks,
+/error-handling and /callbacks, read 2026-11-20, and from the specification of `unifically` (2026).
 
 In a test: `async with running(clip=path) as provider`. On its own, so that it outlives a killed bot:
 `python tests/standins/unifically.py --port 0 --clip clip.mp4 --state state.json`; it prints its address, and
@@ -38,6 +38,7 @@ MICROS_PER_SECOND = 80_000
 SEED_MAX = 2**32 - 1
 REFERENCE_BYTES_MAX = 60_000_000
 FETCH_SECONDS = 20.0
+CALL_SECONDS = 15.0
 SHUTDOWN_SECONDS = 0.2
 MEGABYTE = 1_000_000
 
@@ -157,8 +158,9 @@ def error_body(status: int, message: str, code: str) -> dict[str, object]:
 
 def check_body(body: object) -> tuple[str, dict[str, object]]:
     """The model and the input, every field's name, type and range checked."""
-    if not isinstance(body, dict) or set(body) != {"model", "input"}:
-        raise RefusedError("the body must hold model and input and nothing else")
+    if not isinstance(body, dict) or set(body) - {"callback_url"} != {"model", "input"}:
+        raise RefusedError("the body must hold model and input, may hold callback_url, and nothing else")
+    _check_links("callback_url", [body.get("callback_url", "https://standin.example")])
     model, wanted = body["model"], body["input"]
     if model not in MODELS:
         raise RefusedError(f"unknown model {model}")
@@ -290,6 +292,27 @@ class Provider:
     def expire_links(self) -> None:
         """Links handed out so far answer 403; the next read gives a fresh one."""
         self._signature = uuid.uuid4().hex
+
+    @property
+    def callbacks(self) -> dict[str, str]:
+        """Where a task's end is to be told, by its id."""
+        bodies = {one.task_id: one.payload for one in self.submits if isinstance(one.payload, dict)}
+        return {id_: body["callback_url"] for id_, body in bodies.items() if id_ and "callback_url" in body}
+
+    async def call_back(self, task_id: str) -> int:
+        """Tell the address that the submit gave how the task ended; the HTTP status that it answers. Unsigned."""
+        task = self.tasks[task_id]
+        told: dict[str, object] = {"task_id": task.id, "status": task.status}
+        if task.status == "failed":
+            told["error_message"] = task.fate.error["message"] if isinstance(task.fate.error, dict) else task.fate.error
+        else:
+            told["data"] = {"video_url": self.link_of(task.id)}
+        timeout = aiohttp.ClientTimeout(total=CALL_SECONDS)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(self.callbacks[task_id], json=told, allow_redirects=False) as response,
+        ):
+            return response.status
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=MEGABYTE)

@@ -3,7 +3,8 @@
 It knows nothing of the bot. What it accepts is typed from the specification of `v3_async` (2026), in the spellings that
 public clients of this API send; the answer of a task from novita.ai/docs/api-reference/model-apis-task-result, the
 names of errors and their HTTP status from novita.ai/docs/api-reference/basic-error-code, read 2026-11-20. It does
-not print a whole error body: `reason` holding the name is inferred.
+not print a whole error body: `reason` holding the name is inferred. How it calls back:
+novita.ai/docs/api-reference/model-apis-webhook, read 2026-11-20; nothing is signed.
 """
 
 import base64
@@ -27,8 +28,8 @@ from tests.standins.loopback import (
     Wanted,
     is_address,
     on_loopback,
-    sniff,
 )
+from tests.standins.sniffing import sniff
 
 SUBMIT = "/v3/async/seedance-2.0"
 RESULT = "/v3/async/task-result"
@@ -38,7 +39,7 @@ SECONDS = range(4, 15 + 1)
 SWITCHES = {"fast", "watermark", "web_search", "generate_audio", "return_last_frame"}
 LISTS = {"reference_images": ("image", 9), "reference_videos": ("video", 3), "reference_audios": ("audio", 3)}
 FRAMES = ("image", "last_image")
-FIELDS = {"prompt", "ratio", "duration", "resolution", "seed", *SWITCHES, *LISTS, *FRAMES}
+FIELDS = {"prompt", "ratio", "duration", "resolution", "seed", "extra", *SWITCHES, *LISTS, *FRAMES}
 SEEDS = range(-1, 2**32)
 CENTS_PER_SECOND = 10
 """Prices per second are not documented: a figure to see that tasks are counted."""
@@ -104,6 +105,17 @@ class Provider(StandIn):
         assert isinstance(seconds, int)
         return body, CENTS_PER_SECOND * 10_000 * seconds
 
+    def callback_in(self, request: web.Request, payload: object) -> object:
+        del request
+        extra = payload.get("extra") if isinstance(payload, dict) else None
+        if extra is None:
+            return None
+        is_documented = isinstance(extra, dict) and set(extra) == {"webhook"} and set(extra["webhook"]) == {"url"}
+        return extra["webhook"]["url"] if is_documented else "extra is wrong"
+
+    def called(self, task: Task) -> dict[str, object]:
+        return {"event_type": "ASYNC_TASK_RESULT", "payload": self.shown(task)}
+
     def accepted(self, task: Task) -> web.Response:
         return web.json_response({"task_id": task.id})
 
@@ -133,7 +145,7 @@ class Provider(StandIn):
 
 def check_body(body: object) -> dict[str, object]:
     """Every field's name, type and range, and what goes with what. All are named but the seed and the files."""
-    required = FIELDS - {"seed", *LISTS, *FRAMES}
+    required = FIELDS - {"seed", "extra", *LISTS, *FRAMES}
     if not isinstance(body, dict) or set(body) - FIELDS or required - set(body):
         raise RefusedError("a field is missing or unknown")
     _check_values(body)

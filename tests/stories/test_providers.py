@@ -16,8 +16,7 @@ from tests.standins import apiyi, ark, unifically
 from tests.standins.loopback import StandIn, Trouble
 from tests.stories.rig import SAMPLES, Story, story
 
-NO_CREDIT = Trouble(status=402, body='{"code": 402, "data": {"message": "Insufficient balance"}}')
-DOWN = Trouble(status=503, body='{"error": "busy"}')
+NO_CREDIT = unifically.Trouble(status=402, body='{"code": 402, "data": {"message": "Insufficient balance"}}')
 
 
 @dataclass(kw_only=True)

@@ -84,8 +84,8 @@ class Animatic:
     def trusted_host(self) -> str | None:
         return None
 
-    def describe(self, *, plan: Plan, links: dict[str, str]) -> WireRequest:
-        del links  # references are found by their content hash
+    def describe(self, *, plan: Plan, links: dict[str, str], callback: str | None = None) -> WireRequest:
+        del links, callback  # references are found by their content hash, and the end rings by itself
         return WireRequest(method="LOCAL", url="animatic://render", headers={}, body=order_of(plan).as_json())
 
     async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str], callback: str | None = None) -> str:
