@@ -160,7 +160,8 @@ class Job:
 
     `parent_id` is the clip that this one continues, previews, or ends the film. `has_agreed`: the requester lets the
     references be changed as the plan says. `last_frame` is the content hash of the clip's last frame. `upload_path` is
-    the file that fits the target, `clip_path` the original.
+    the file that fits the target, `clip_path` the original. `fitting` is AS_IS as soon as the original is known to play
+    everywhere.
     """
 
     id: int

@@ -69,7 +69,7 @@ class Watcher:
                 await self._end(job, JobState.FAILED, _failure(account.capabilities.title, status))
 
     def _succeed(self, tx: Transaction, job: Job, status: Succeeded) -> None:
-        changes = {"result": status.video, "cost_micros": status.cost_micros}
+        changes = {"result": status.video, "frame_link": status.last_frame, "cost_micros": status.cost_micros}
         move(tx, job, JobState.FETCHING, now_ms=self._now_ms(), **changes)
 
     async def _still_running(self, job: Job, account: Provider, progress: int | None) -> None:
