@@ -19,6 +19,7 @@ from bot.domain.request_errors import (
     ReferenceUnreadableError,
 )
 from bot.domain.slots import Frame, Kind, Place, Slot
+from bot.media.last_frame import take_last_frame
 from bot.media.library import Library
 from bot.media.looker import Looker
 from bot.media.shelf import Shelf
@@ -26,7 +27,7 @@ from bot.media.studio import Studio
 from bot.ports.outside import Clip, ClipUnreachableError, ClipUnusableError, Media
 from tests.media import making
 from tests.media.conftest import SAMPLES
-from tests.media.serving import Origin, serving
+from tests.media.serving import Flaky, Origin, serving
 from tests.media.test_guard import PUBLIC, Names
 
 IMAGE_1 = Slot(kind=Kind.IMAGE, number=1)
@@ -251,6 +252,35 @@ async def test_a_kept_clip_is_answered_from_disk(library: Library, origin: Origi
     again = await library.keep_clip(job_id=77, source="https://gone.example/a", frame_link=None, trusted_host=None)
     assert again == first
     assert len(origin.asked) == 1
+
+
+async def test_clips_that_arrive_at_once_are_each_looked_through(
+    library: Library, origin: Origin, files: dict[str, Path]
+) -> None:
+    """Only one can be followed on its way."""
+    names = ["first.mp4", "last.mp4", "silent.mp4", "turned.mp4"]
+    origin.files = {f"/{name}": files[name].read_bytes() for name in names}
+    links = [f"{origin.base}/{name}" for name in names]
+    coming = [
+        library.keep_clip(job_id=number, source=link, frame_link=None, trusted_host=origin.host)
+        for number, link in enumerate(links)
+    ]
+    kept = await asyncio.gather(*coming)
+    assert [clip.plays_everywhere for clip in kept] == [True, False, False, True]
+    assert len({clip.last_frame for clip in kept}) == 2  # sound does not show, a turn does
+
+
+async def test_a_transfer_that_begins_anew_is_looked_through_from_its_beginning(
+    library: Library, origin: Origin, files: dict[str, Path]
+) -> None:
+    """What came first was another clip, of another shape."""
+    other, data = files["hevc.mp4"].read_bytes(), files["first.mp4"].read_bytes()
+    origin.flaky = Flaky(body=other, sent=[len(other) - 1], becomes=(data, {"ETag": '"two"'}))
+    clip = await kept_from(library, origin, "/flaky")
+    assert clip.sha256 == sha256(data)
+    assert clip.plays_everywhere
+    take_last_frame(path=str(files["first.mp4"]), output=str(clip.path.with_name("frame")))
+    assert clip.last_frame == sha256(clip.path.with_name("frame").read_bytes())
 
 
 async def test_a_clip_made_here_moves_into_place(
