@@ -1,4 +1,4 @@
-"""FITTING: a film is joined, the last frame taken, and the clip brought under its target's limit."""
+"""FITTING: a film is joined and its last frame taken, and the clip brought under its target's limit."""
 
 import asyncio
 from collections.abc import Callable
