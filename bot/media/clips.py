@@ -21,12 +21,16 @@ _HEAD_BYTES = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playing:
-    """A clip that plays. `width` and `height` as displayed; `plays_everywhere`: as it is, inside a message."""
+    """A clip that plays. `width` and `height` as displayed; `plays_everywhere`: as it is, inside a message.
+
+    `squeeze` is a pixel's own width over its height.
+    """
 
     frames: int
     seconds: float
     width: int
     height: int
+    squeeze: float
     codec: str
     has_sound: bool
     plays_everywhere: bool
@@ -78,12 +82,14 @@ def _check_streams(container: InputContainer, path: Path) -> Playing:
     seconds = float((container.duration or 0) / 1_000_000)
     if seconds <= 0:
         raise UnreadableError("has no length")
-    width, height = displayed(decoded[0], float(video.sample_aspect_ratio or 1))
+    squeeze = float(video.sample_aspect_ratio or 1)
+    width, height = displayed(decoded[0], squeeze)
     return Playing(
         frames=found[video.index],
         seconds=seconds,
         width=width,
         height=height,
+        squeeze=squeeze,
         codec=video.codec_context.name,
         has_sound=bool(container.streams.audio),
         plays_everywhere=_plays_everywhere(container, decoded[0]) and plays_while_it_loads(path),

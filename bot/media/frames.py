@@ -109,9 +109,9 @@ def squeeze_of(path: Path) -> float:
         return float(container.streams.video[0].sample_aspect_ratio or 1)
 
 
-def save_frame(frame: av.VideoFrame, path: Path, output: Path) -> Image:
-    """A frame of the clip `path` as a PNG. Twice the same frame gives the same bytes."""
-    image = picture(frame, squeeze_of(path))
+def save_frame(frame: av.VideoFrame, squeeze: float, output: Path) -> Image:
+    """As a PNG. Twice the same frame gives the same bytes."""
+    image = picture(frame, squeeze)
     image.save(output, format="PNG", compress_level=_PNG_LEVEL)
     return image
 

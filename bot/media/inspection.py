@@ -54,7 +54,7 @@ def inspect(*, path: str, output: str, theirs: str | None = None) -> dict[str, o
         return asdict(whole)
     if still is not None:
         refusal = f"has {still.width}×{still.height} pixels, the clip {found.width}×{found.height}"
-    frame, none = _taken(clip, Path(output), early)
+    frame, none = _taken(early, clip, found.squeeze, Path(output))
     ours = Inspection(plays_everywhere=found.plays_everywhere, frame=frame, theirs_refusal=refusal, frame_refusal=none)
     return asdict(ours)
 
@@ -69,14 +69,14 @@ def _still(path: Path) -> tuple[MediaInfo | None, str | None]:
         return None, str(refusal)
 
 
-def _taken(clip: Path, output: Path, early: "av.VideoFrame | None") -> tuple[str | None, str | None]:
+def _taken(early: "av.VideoFrame | None", clip: Path, squeeze: float, output: Path) -> tuple[str | None, str | None]:
     """A clip that plays is delivered without its last frame too: damaged behind its beginning, or too large."""
     from bot.media.frames import final_frame, save_frame  # noqa: PLC0415 (they load FFmpeg)
     from bot.media.streams import decoding  # noqa: PLC0415 (as above)
 
     try:
         with decoding():
-            save_frame(early or final_frame(clip), clip, output)
+            save_frame(early or final_frame(clip), squeeze, output)
     except UnreadableError as refusal:
         return None, str(refusal)
     except MemoryError:

@@ -20,9 +20,9 @@ def take_last_frame(*, path: str, output: str) -> dict[str, object]:
 
 
 def _taken(path: Path, output: Path) -> dict[str, object]:
-    from bot.media.frames import check_whole, final_frame, save_frame  # noqa: PLC0415 (they load FFmpeg)
+    from bot.media.frames import check_whole, final_frame, save_frame, squeeze_of  # noqa: PLC0415 (they load FFmpeg)
 
     check_whole(path)
     frame = final_frame(path)
-    image = save_frame(frame, path, output)
+    image = save_frame(frame, squeeze_of(path), output)
     return {"width": image.width, "height": image.height, "at_ms": round((frame.time or 0) * 1000)}

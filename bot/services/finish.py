@@ -1,4 +1,4 @@
-"""FETCHING and POSTING: the clip and its last frame to our disk, then the clip to the requester, and the charge with it."""
+"""FETCHING and POSTING: the clip to our disk with its last frame, then to the requester, and the charge with it."""
 
 import asyncio
 from collections.abc import Callable
