@@ -76,7 +76,8 @@ class ClipClicks(commands.Cog):
         """For everybody: a frame is there to be used."""
         await interaction.response.defer(thinking=True)
         frame = await self._desk.last_frame(job_id=job_id, channel_id=interaction.channel_id or 0)
-        file = discord.File(frame, filename=f"{job_id}-last-frame.png", description="The last frame of the clip")
+        name = f"{job_id}-last-frame{frame.suffix}"
+        file = discord.File(frame, filename=name, description="The last frame of the clip")
         await interaction.edit_original_response(attachments=[file])
 
     async def _contact_sheet(self, interaction: discord.Interaction, job_id: int) -> None:

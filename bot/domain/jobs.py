@@ -27,9 +27,9 @@ class JobState(StrEnum):
     RUNNING = "RUNNING"
     """The provider works on a task we know."""
     FETCHING = "FETCHING"
-    """The provider has a clip; it is being copied to our disk and checked."""
+    """The provider has a clip; it is being copied to our disk and checked, and its last frame is kept."""
     FITTING = "FITTING"
-    """The clip is on our disk; its last frame is taken and it is brought under its target's size limit."""
+    """The clip is on our disk; it is brought under its target's size limit. A film is joined first."""
     POSTING = "POSTING"
     """The clip is as it should be; it is being handed over."""
     DELIVERED = "DELIVERED"
@@ -173,7 +173,8 @@ class Job:
 
     `parent_id` is the clip that this one continues, previews, or ends the film. `has_agreed`: the requester lets the
     references be changed as the plan says. `last_frame` is the content hash of the clip's last frame. `upload_path` is
-    the file that fits the target, `clip_path` the original.
+    the file that fits the target, `clip_path` the original. `fitting` is AS_IS as soon as the original is known to play
+    everywhere.
     """
 
     id: int

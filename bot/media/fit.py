@@ -34,7 +34,7 @@ _SOUND_SHARE, _SOUND_COPY_SHARE = 8, 4
 _SOUND_OVERSHOOT = 1.15
 _SECOND_TRY_MARGIN = 0.97
 _KIBIBYTE = 1024
-_FITTING_SOUND = frozenset({"", "aac", "mp3"})
+FITTING_SOUND = frozenset({"", "aac", "mp3"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def _fitted(path: Path, output: Path, bytes_max: int) -> dict[str, object]:
     look = look_at(path)
     size_bytes = path.stat().st_size
     shape = {"width": look.width, "height": look.height}
-    has_fitting_sound = look.sound_codec in _FITTING_SOUND
+    has_fitting_sound = look.sound_codec in FITTING_SOUND
     if look.fits_inline and size_bytes - (0 if has_fitting_sound else look.sound_bytes) <= bytes_max:
         if has_fitting_sound and plays_while_it_loads(path) and not look.has_more:
             return {"how": "as_is", "bytes": size_bytes, "tries": 0, **shape}

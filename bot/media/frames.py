@@ -1,5 +1,6 @@
 """Single frames of a clip: the last one exactly, and any as it is shown. Only a child process loads this module."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from bot.media.streams import RGB, Size, displayed, graph, opened, scaled
 
 _END = 2**40
 """In ticks: behind the end of every file."""
+_PNG_LEVEL = 1
+"""Higher ones take several times as long and save nothing on grain."""
 _SCALING = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
 
 
@@ -36,6 +39,24 @@ def check_whole(path: Path) -> None:
 
 
 # -- the last frame
+
+
+@dataclass(slots=True)
+class Ending:
+    """What came last out of a decoder, and whether anything was damaged since a key frame."""
+
+    last: av.VideoFrame | None = None
+    is_damaged: bool = False
+
+    def add(self, frames: Iterable[av.VideoFrame]) -> None:
+        for frame in frames:
+            self.is_damaged = frame.is_corrupt or (self.is_damaged and not frame.key_frame)
+            self.last = frame
+
+    def at(self, wanted: int | None) -> av.VideoFrame | None:
+        """None unless it is the frame of this time, and whole."""
+        last = self.last
+        return last if last is not None and last.pts == wanted and not self.is_damaged else None
 
 
 def final_frame(path: Path) -> av.VideoFrame:
@@ -61,13 +82,11 @@ def _decoded_to_end(container: Any, *, from_last_key: bool) -> av.VideoFrame | N
     # In H.264 what no frame refers to need not be decoded. HEVC says so within a layer only.
     skips = from_last_key and video.codec_context.name == "h264"
     _go(container, video, from_last_key=from_last_key)
-    last, is_damaged = None, False
+    ending = Ending()
     for packet in container.demux(video):
         video.codec_context.skip_frame = "NONREF" if skips and packet.pts != wanted else "DEFAULT"
-        for frame in packet.decode():
-            is_damaged = frame.is_corrupt or (is_damaged and not frame.key_frame)
-            last = frame
-    return last if last is not None and last.pts == wanted and not is_damaged else None
+        ending.add(packet.decode())
+    return ending.at(wanted)
 
 
 def _go(container: Any, video: Any, *, from_last_key: bool) -> None:  # Any: as above
@@ -88,6 +107,13 @@ def squeeze_of(path: Path) -> float:
     """A pixel's own width over its height, as the file says."""
     with opened(path) as container:
         return float(container.streams.video[0].sample_aspect_ratio or 1)
+
+
+def save_frame(frame: av.VideoFrame, squeeze: float, output: Path) -> Image:
+    """As a PNG. Twice the same frame gives the same bytes."""
+    image = picture(frame, squeeze)
+    image.save(output, format="PNG", compress_level=_PNG_LEVEL)
+    return image
 
 
 def picture(frame: av.VideoFrame, squeeze: float) -> Image:

@@ -5,8 +5,6 @@ from pathlib import Path
 from bot.media.limits import Limits
 
 LIMITS = Limits(seconds=120, cpu_seconds=120, file_bytes=64 * 1024 * 1024)
-_PNG_LEVEL = 1
-"""Higher ones take several times as long and save nothing on grain."""
 
 
 def take_last_frame(*, path: str, output: str) -> dict[str, object]:
@@ -22,10 +20,9 @@ def take_last_frame(*, path: str, output: str) -> dict[str, object]:
 
 
 def _taken(path: Path, output: Path) -> dict[str, object]:
-    from bot.media.frames import check_whole, final_frame, picture, squeeze_of  # noqa: PLC0415 (they load FFmpeg)
+    from bot.media.frames import check_whole, final_frame, save_frame, squeeze_of  # noqa: PLC0415 (they load FFmpeg)
 
     check_whole(path)
     frame = final_frame(path)
-    image = picture(frame, squeeze_of(path))
-    image.save(output, format="PNG", compress_level=_PNG_LEVEL)
+    image = save_frame(frame, squeeze_of(path), output)
     return {"width": image.width, "height": image.height, "at_ms": round((frame.time or 0) * 1000)}

@@ -21,10 +21,10 @@ from bot.domain.request_errors import (
     ReferenceUnreadableError,
 )
 from bot.domain.slots import kind_of
-from bot.media.child import ChildFailedError, Ending, run_limited
 from bot.media.download import Download, DownloadError, LinkExpiredError, TooLargeError, download
 from bot.media.guard import ForbiddenAddressError, Guard, Resolve, resolve_host
-from bot.media.limits import Limits, is_disk_full, is_file_full
+from bot.media.limits import is_disk_full, is_file_full
+from bot.media.looker import Frame, Look, Looker
 from bot.media.parts import OverLimitError, Part
 from bot.media.probe import UnreadableError, probe
 from bot.media.shelf import SHA256_LETTERS, Shelf, kept_clip, place
@@ -34,8 +34,6 @@ COPY_CHUNK_BYTES = 1024 * 1024
 REFERENCE_SECONDS_MAX = 120.0
 CLIP_BYTES_MAX = 500 * MEGABYTE
 CLIP_SECONDS_MAX = 600.0
-CHECK_LIMITS = Limits(seconds=60, cpu_seconds=30)
-CHECK_TARGET = "bot.media.clips:check_playable"
 _NO_ROOM = "has no room: the bot's disk is full"
 
 
@@ -51,6 +49,7 @@ class Library:
         *,
         shelf: Shelf,
         studio: Studio,
+        looker: Looker,
         made_folder: Path,
         client: httpx.AsyncClient,
         cdn_hosts: frozenset[str],
@@ -60,13 +59,13 @@ class Library:
     ) -> None:
         self._shelf = shelf
         self._studio = studio
+        self._looker = looker
         self._made = made_folder
         self._client = client
         self._rules = rules
         self._now = now
         self._resolve = resolve
         self._cdn_guard = Guard(trusted=cdn_hosts, only=cdn_hosts, resolve=resolve)
-        self._one_check = asyncio.Semaphore(1)
 
     # -- references
 
@@ -172,40 +171,38 @@ class Library:
 
     # -- clips
 
-    async def keep_clip(self, *, job_id: int, source: str, trusted_host: str | None) -> Clip:
+    async def keep_clip(self, *, job_id: int, source: str, frame_link: str | None, trusted_host: str | None) -> Clip:
+        trusted = frozenset({trusted_host} if trusted_host else ())
+        frame = Frame(job_id=job_id, link=frame_link, guard=Guard(trusted=trusted, resolve=self._resolve))
         kept = self._shelf.clip(job_id)
-        clip = await asyncio.to_thread(kept_clip, kept)
-        if clip is not None:
-            return clip
         try:
-            return await self._arrived_clip(kept, source, trusted_host)
+            clip = await asyncio.to_thread(kept_clip, kept)
+            if clip is not None:
+                return _looked_at(clip, await self._looker.look(kept, frame))
+            return await self._arrived_clip(kept, source, frame)
         except OSError as error:
             if _is_without_room(error):
                 raise ClipUnreachableError(_NO_ROOM) from error
             raise
 
-    async def _arrived_clip(self, kept: Path, source: str, trusted_host: str | None) -> Clip:
+    async def _arrived_clip(self, kept: Path, source: str, frame: Frame) -> Clip:
         async with self._shelf.arrival() as arrived:
             if _is_link(source):
-                got = await self._fetch_clip(source, arrived, trusted_host)
+                async with self._looker.following(arrived, frame) as answer:
+                    got = await self._fetch_clip(source, arrived, frame.guard)
+                    look = await answer()
             else:
                 got = await self._take_made_clip(source, arrived)
-            await self._check_clip(arrived)
+                look = await self._looker.look(arrived, frame)
             await asyncio.to_thread(place, arrived, kept)
         if not _is_link(source):
             await asyncio.to_thread(Path(source).unlink, missing_ok=True)
-        return Clip(path=kept, sha256=got.sha256, size_bytes=got.size_bytes)
+        return _looked_at(Clip(path=kept, sha256=got.sha256, size_bytes=got.size_bytes), look)
 
-    async def _fetch_clip(self, link: str, destination: Path, trusted_host: str | None) -> Download:
-        trusted = frozenset({trusted_host} if trusted_host else ())
+    async def _fetch_clip(self, link: str, destination: Path, guard: Guard) -> Download:
         try:
             return await download(
-                self._client,
-                link,
-                destination,
-                bytes_max=CLIP_BYTES_MAX,
-                seconds_max=CLIP_SECONDS_MAX,
-                guard=Guard(trusted=trusted, resolve=self._resolve),
+                self._client, link, destination, bytes_max=CLIP_BYTES_MAX, seconds_max=CLIP_SECONDS_MAX, guard=guard
             )
         except ForbiddenAddressError as error:
             raise ClipUnusableError(f"has a link that is not followed: {error}") from error
@@ -226,19 +223,13 @@ class Library:
             except OverLimitError as error:
                 raise ClipUnusableError(_clip_too_large()) from error
 
-    async def _check_clip(self, path: Path) -> None:
-        try:
-            async with self._one_check:
-                await run_limited(CHECK_TARGET, {"path": str(path)}, limits=CHECK_LIMITS)
-        except ChildFailedError as error:
-            if error.ending in {Ending.REFUSED, Ending.MEMORY}:
-                raise ClipUnusableError(error.reason) from error
-            # The check broke down, not the clip: this machine may be short of time just now.
-            raise ClipUnreachableError(f"could not be checked: it {error.reason}") from error
-
 
 def _is_without_room(error: OSError) -> bool:
     return is_disk_full(error) or is_file_full(error)
+
+
+def _looked_at(clip: Clip, look: Look) -> Clip:
+    return replace(clip, last_frame=look.last_frame, plays_everywhere=look.plays_everywhere)
 
 
 def _is_link(source: str) -> bool:

@@ -61,12 +61,13 @@ class Part:
             self._hash.update(chunk)
 
     def begin_anew(self) -> None:
-        """Forget what has come so far."""
+        """Forget what has come so far: in another file, for somebody may be reading this one already."""
         with self._lock:
             if self._file.closed:
                 return
-            self._file.seek(0)
-            self._file.truncate()
+            self._file.close()
+            self._path.unlink()
+            self._file = self._path.open("xb")
             self._hash = hashlib.sha256()
             self.size_bytes = 0
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import av
 from av.codec.context import ThreadType
@@ -40,6 +40,12 @@ Size = tuple[int, int]
 Step = tuple[str, str]
 
 
+class Reader(Protocol):
+    """A file that can only be read on and on."""
+
+    def read(self, count: int, /) -> bytes: ...
+
+
 class Colours(NamedTuple):
     """By their numbers in H.273."""
 
@@ -56,13 +62,14 @@ ORDINARY = Colours(BT709, BT709, BT709)
 
 
 @contextmanager
-def opened(path: Path, demuxer: str = "mov", **options: str) -> Iterator[InputContainer]:
+def opened(source: Path | Reader, demuxer: str = "mov", **options: str) -> Iterator[InputContainer]:
     """A clip must have video of a size that can be worked on.
 
     The format is pinned: guessing would let a text file name other files to open.
     """
     safe = {"protocol_whitelist": "file"}
-    with av.open(str(path), format=demuxer, options=options | safe, metadata_errors="replace") as container:
+    file: Any = str(source) if isinstance(source, Path) else source  # Any: PyAV's types ask for a whole file object
+    with av.open(file, format=demuxer, options=options | safe, metadata_errors="replace") as container:
         if demuxer == "mov":
             _check_video(container)
         for stream in container.streams.video:

@@ -18,11 +18,17 @@ from bot.ports.books import Standing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """A finished clip on our disk, checked playable."""
+    """A finished clip on our disk, checked playable.
+
+    `last_frame` is the content hash of its kept picture, `plays_everywhere`: as it is, inside a message. None and False
+    where that was not looked at.
+    """
 
     path: Path
     sha256: str
     size_bytes: int
+    last_frame: str | None = None
+    plays_everywhere: bool = False
 
 
 class Media(Protocol):
@@ -42,11 +48,13 @@ class Media(Protocol):
         """The original of a kept clip; None once its time was over."""
         ...
 
-    async def keep_clip(self, *, job_id: int, source: str, trusted_host: str | None) -> Clip:
+    async def keep_clip(self, *, job_id: int, source: str, frame_link: str | None, trusted_host: str | None) -> Clip:
         """Fetch a result (a link, or an absolute path of a clip made here) to disk and check that it plays.
 
+        Its last frame is kept as a reference: the provider's own picture behind `frame_link` where that is good, else
+        the clip's exact last frame. A picture that cannot be had costs nothing but itself.
         `trusted_host` (host or host:port) may lie on a private address: the provider's own configured base.
-        Doing it again for a kept clip answers from disk. Raises ClipUnusableError; ClipUnreachableError to try again.
+        Doing it again for a kept clip fetches no clip. Raises ClipUnusableError; ClipUnreachableError to try again.
         """
         ...
 

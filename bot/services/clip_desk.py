@@ -32,7 +32,7 @@ class ClipDesk:
         self._signed = signed
 
     async def last_frame(self, *, job_id: int, channel_id: int) -> Path:
-        """The PNG. Raises RequestError."""
+        """The picture. Raises RequestError."""
         job = await self._clip(job_id, channel_id)
         if job.last_frame is None:
             raise LookFailedError(reason="its last frame could not be taken")

@@ -1,4 +1,4 @@
-"""FETCHING and POSTING: the clip to our disk, then to the requester, and the charge with it."""
+"""FETCHING and POSTING: the clip to our disk with its last frame, then to the requester, and the charge with it."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from bot.domain.errors import BotError, ClipTooLargeError, DeliveryError, ResultUnusableError, UndeliverableError
-from bot.domain.jobs import Job, JobState
+from bot.domain.jobs import Fitting, Job, JobState
 from bot.domain.pacing import backoff_seconds
 from bot.ports.books import Books, Transaction
 from bot.ports.outside import (
@@ -59,7 +59,9 @@ class Finisher:
         account = self._accounts.named(job.account or "")
         trusted = account.trusted_host if account else None
         try:
-            clip = await self._media.keep_clip(job_id=job.id, source=job.result or "", trusted_host=trusted)
+            clip = await self._media.keep_clip(
+                job_id=job.id, source=job.result or "", frame_link=job.frame_link, trusted_host=trusted
+            )
         except ClipUnusableError as fault:
             await self._fail(job, ResultUnusableError(provider=self._title(job), reason=str(fault)))
         except ClipUnreachableError as fault:
@@ -105,7 +107,12 @@ class Finisher:
         await self._books.write(lambda tx: move(tx, job, JobState.FITTING, now_ms=self._now_ms()))
 
     def _kept(self, tx: Transaction, job: Job, clip: Clip) -> None:
-        changes = {"clip_path": str(clip.path), "clip_bytes": clip.size_bytes}
+        changes = {
+            "clip_path": str(clip.path),
+            "clip_bytes": clip.size_bytes,
+            "last_frame": clip.last_frame,
+            "fitting": Fitting.AS_IS if clip.plays_everywhere else None,
+        }
         move(tx, job, JobState.FITTING, now_ms=self._now_ms(), **changes)
 
     def _delivered(self, tx: Transaction, job: Job, posted: Posted) -> None:
@@ -127,16 +134,16 @@ class Finisher:
         if self._in_state_ms(job) > FETCH_SECONDS_MAX * 1000:
             await self._fail(job, ResultUnusableError(provider=self._title(job), reason=f"never arrived: {reason}"))
             return
-        await self._put_off(job, None, result=await self._fresh_link(job, account))
+        await self._put_off(job, None, **await self._fresh_links(job, account))
 
-    async def _fresh_link(self, job: Job, account: Provider | None) -> str | None:
+    async def _fresh_links(self, job: Job, account: Provider | None) -> dict[str, str | None]:
         if account is None or job.task_id is None:
-            return job.result
+            return {}
         try:
             status = await account.read(task_id=job.task_id)
         except (ProviderBusyError, TaskGoneError):
-            return job.result
-        return status.video if isinstance(status, Succeeded) else job.result
+            return {}
+        return {"result": status.video, "frame_link": status.last_frame} if isinstance(status, Succeeded) else {}
 
     async def _put_off(self, job: Job, seconds: float | None, **changes: object) -> None:
         wait_ms = round((seconds or backoff_seconds(job.tries)) * 1000)

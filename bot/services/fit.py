@@ -1,4 +1,4 @@
-"""FITTING: a film is joined, the last frame taken, and the clip brought under its target's limit."""
+"""FITTING: a film is joined and its last frame taken, and the clip brought under its target's limit."""
 
 import asyncio
 from collections.abc import Callable
@@ -72,9 +72,9 @@ class Fitter:
             return None
 
     async def _fitted(self, job: Job, clip: Path) -> Fitted:
-        room = await self._delivery.room(job=job)
-        if room is None:
-            return Fitted(path=clip, size_bytes=await _size_of(clip), how=Fitting.AS_IS)
+        room, size_bytes = await self._delivery.room(job=job), await _size_of(clip)
+        if room is None or (job.fitting is Fitting.AS_IS and size_bytes <= room):
+            return Fitted(path=clip, size_bytes=size_bytes, how=Fitting.AS_IS)
         return await self._studio.fit(job_id=job.id, clip=clip, bytes_max=room)
 
     async def _ready(self, job: Job, clip: Path, last_frame: str | None, fitted: Fitted) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -93,10 +94,8 @@ class Watcher:
         waits = await self._waits([one for one in jobs if isinstance(statuses[one.task_id or ""], Pending)], account)
         for one in jobs:
             status, wait = statuses[one.task_id or ""], waits.get(one.id, 0.0)
-            try:
+            with suppress(StaleJobError):  # somebody moved it meanwhile, and looks at it next
                 await self._answers.take(one, account, status, wait_seconds=wait)
-            except StaleJobError:  # somebody moved it meanwhile, and looks at it next
-                log.info("somebody else moved the job", **one.log_fields())
 
     async def _waits(self, pending: Sequence[Job], account: Provider) -> dict[int, float]:
         """Until the next question: one for all, but where the provider calls back each waits for itself."""
@@ -128,7 +127,8 @@ class Watcher:
             log.error("account refused", account=account.account, trouble=Trouble.KEY.value)
             await self._books.write(lambda tx: self._accounts.strike(tx, account, Trouble.KEY, str(fault)))
         for one in jobs:
-            await self._answers.unheard(one)
+            with suppress(StaleJobError):  # somebody moved it meanwhile, and looks at it next
+                await self._answers.unheard(one)
 
     def _elapsed(self, job: Job) -> float:
         return self._answers.elapsed_ms(job) / 1000

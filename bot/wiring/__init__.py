@@ -30,6 +30,7 @@ from bot.domain.references import ReferenceRules, StoredReference, check_declare
 from bot.domain.requests import SEED_MAX, Plan, Request
 from bot.domain.rules import Caps
 from bot.media.library import Library
+from bot.media.looker import Looker
 from bot.media.shelf import Shelf
 from bot.media.studio import Studio
 from bot.ports.books import Books
@@ -246,11 +247,13 @@ async def open_workshop(settings: Settings, *, extra: Sequence[str] = ()) -> Asy
 
 
 async def open_library(settings: Settings, shelf: Shelf, studio: Studio, stack: AsyncExitStack) -> Library:
+    client = await stack.enter_async_context(make_client())
     return Library(
         shelf=shelf,
         studio=studio,
+        looker=Looker(shelf=shelf, client=client),
         made_folder=settings.data_dir.resolve() / "animatic",
-        client=await stack.enter_async_context(make_client()),
+        client=client,
         cdn_hosts=settings.cdn_hosts,
         rules=ReferenceRules(),
     )

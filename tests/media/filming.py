@@ -96,6 +96,18 @@ def edited(source: Path, path: Path, *, milliseconds: int) -> Path:
     return path
 
 
+def damaged(source: Path, path: Path, from_end: int) -> Path:
+    """The middle of one packet from the end is other than it was."""
+    with av.open(source) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][-from_end]
+    assert packet.pos is not None
+    data = bytearray(source.read_bytes())
+    for at in range(packet.pos + packet.size // 3, packet.pos + packet.size * 2 // 3, 11):
+        data[at] ^= 0x55
+    path.write_bytes(data)
+    return path
+
+
 def picture_of(frame: Any) -> npt.NDArray[np.uint8]:
     return np.asarray(frame.to_ndarray(format="rgb24"))
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from bot.media.child import ChildFailedError, Ending, run_limited
-from bot.media.clips import check_playable
-from bot.media.library import CHECK_LIMITS, CHECK_TARGET
+from bot.media.clips import playing
+from bot.media.inspection import LIMITS, TARGET
 from bot.media.probe import UnreadableError
 from tests.media import making
 
 
 @pytest.mark.parametrize("name", ["first.mp4", "last.mp4", "fragments.mp4", "turned.mp4"])
 def test_a_whole_clip_plays(files: dict[str, Path], name: str) -> None:
-    found = check_playable(str(files[name]))
-    assert (found["frames"], found["codec"], found["has_sound"]) == (48, "h264", True)
+    found = playing(files[name])
+    assert (found.frames, found.codec, found.has_sound) == (48, "h264", True)
 
 
 def test_a_faststart_clip_cut_at_80_percent_tells_its_frames(files: dict[str, Path], tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_faststart_clip_cut_at_80_percent_tells_its_frames(files: dict[str, Pa
     data = files["first.mp4"].read_bytes()
     cut.write_bytes(data[: len(data) * 4 // 5])
     with pytest.raises(UnreadableError, match=r"^is cut off \(\d\d of 48 frames\)$"):
-        check_playable(str(cut))
+        playing(cut)
 
 
 @pytest.mark.parametrize("name", ["first.mp4", "last.mp4"])
@@ -33,14 +33,14 @@ def test_every_cut_is_refused_with_a_reason(files: dict[str, Path], tmp_path: Pa
     for percent in range(0, 100, 5):
         cut.write_bytes(data[: len(data) * percent // 100])
         with pytest.raises(UnreadableError, match=r"is cut off|is empty"):
-            check_playable(str(cut))
+            playing(cut)
 
 
 def test_one_missing_byte_is_noticed(files: dict[str, Path], tmp_path: Path) -> None:
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(files["first.mp4"].read_bytes()[:-1])
     with pytest.raises(UnreadableError, match="is cut off"):
-        check_playable(str(cut))
+        playing(cut)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_what_is_no_clip_is_named(tmp_path: Path, data: bytes, clause: str) -> N
     path = tmp_path / "a.mp4"
     path.write_bytes(data)
     with pytest.raises(UnreadableError) as caught:
-        check_playable(str(path))
+        playing(path)
     assert str(caught.value) == clause
 
 
@@ -67,7 +67,7 @@ def test_what_is_no_clip_is_named(tmp_path: Path, data: bytes, clause: str) -> N
 )
 def test_another_kind_of_file_is_named(files: dict[str, Path], name: str, clause: str) -> None:
     with pytest.raises(UnreadableError) as caught:
-        check_playable(str(files[name]))
+        playing(files[name])
     assert str(caught.value) == clause
 
 
@@ -81,7 +81,7 @@ def test_damaged_clips_give_an_answer_or_a_refusal(files: dict[str, Path], tmp_p
             damaged[chance.randrange(40, 4_000)] = chance.randrange(256)
         path.write_bytes(damaged)
         try:
-            assert check_playable(str(path))["frames"]
+            assert playing(path).frames
         except (UnreadableError, MemoryError):  # a damaged size may ask for terabytes: the child tells that
             continue
 
@@ -89,11 +89,10 @@ def test_damaged_clips_give_an_answer_or_a_refusal(files: dict[str, Path], tmp_p
 async def test_a_huge_picture_in_a_small_file_is_refused_by_name(tmp_path: Path) -> None:
     path = making.plain_clip(tmp_path / "a.mp4", side=8192)
     with pytest.raises(ChildFailedError) as caught:
-        await run_limited(CHECK_TARGET, {"path": str(path)}, limits=CHECK_LIMITS)
+        await run_limited(TARGET, {"path": str(path), "output": str(tmp_path / "frame")}, limits=LIMITS)
     assert caught.value.reason == "is a video of 8,192×8,192 pixels, which is more than can be worked on"
     assert caught.value.ending is Ending.REFUSED
 
 
-async def test_a_child_answers_for_a_clip(files: dict[str, Path]) -> None:
-    found = await run_limited(CHECK_TARGET, {"path": str(files["silent.mp4"])})
-    assert (found["frames"], found["has_sound"]) == (48, False)
+def test_a_clip_without_sound_says_so(files: dict[str, Path]) -> None:
+    assert not playing(files["silent.mp4"]).has_sound

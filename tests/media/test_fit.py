@@ -12,7 +12,7 @@ import pytest
 
 from bot.media.boxes import outer_boxes
 from bot.media.child import run_limited
-from bot.media.clips import check_playable
+from bot.media.clips import playing
 from bot.media.fit import LIMITS, fit
 from bot.media.reading import UnreadableError
 from tests.media import making
@@ -98,7 +98,7 @@ def _assert_plays_inline(path: Path) -> None:
     assert kinds[0] == b"ftyp"
     assert kinds.index(b"moov") < kinds.index(b"mdat")
     assert b"moof" not in kinds
-    check_playable(str(path))
+    playing(path)
     with av.open(path) as container:
         video = container.streams.video[0]
         assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
@@ -157,9 +157,9 @@ def test_only_the_container_is_made_anew_when_only_it_is_odd(odd: dict[str, Path
     got = fitted(odd[name], tmp_path / "out.mp4")
     assert (got["how"], got["tries"]) == ("remux", 0)
     assert (shown(odd[name]) == shown(tmp_path / "out.mp4")).all()
-    before, after = check_playable(str(odd[name])), check_playable(str(tmp_path / "out.mp4"))
-    assert (before["frames"], before["has_sound"]) == (after["frames"], after["has_sound"])
-    assert after["seconds"] == pytest.approx(before["seconds"], abs=0.05)
+    before, after = playing(odd[name]), playing(tmp_path / "out.mp4")
+    assert (before.frames, before.has_sound) == (after.frames, after.has_sound)
+    assert after.seconds == pytest.approx(before.seconds, abs=0.05)
 
 
 def test_a_copy_keeps_the_turn(files: dict[str, Path], tmp_path: Path) -> None:
@@ -177,8 +177,8 @@ def test_a_hard_clip_comes_close_to_the_limit_and_never_above(tmp_path: Path, li
     got = fitted(source, tmp_path / "out.mp4", limit)
     assert (got["how"], got["tries"]) == ("encode", 1)
     assert int(str(got["bytes"])) >= 0.85 * limit
-    assert check_playable(str(tmp_path / "out.mp4"))["frames"] == 72
-    assert check_playable(str(tmp_path / "out.mp4"))["has_sound"] == bool(sound)
+    assert playing(tmp_path / "out.mp4").frames == 72
+    assert playing(tmp_path / "out.mp4").has_sound == bool(sound)
 
 
 def test_sound_that_outlasts_the_picture_is_counted(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_limit_too_small_for_anything_watchable_is_named(tmp_path: Path, limit
 def test_what_clients_do_not_play_is_encoded_even_when_small(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     got = fitted(make(tmp_path / "odd.mp4"), tmp_path / "out.mp4")
     assert (got["how"], got["tries"]) == ("encode", 1)
-    assert check_playable(str(tmp_path / "out.mp4"))["frames"] == 12
+    assert playing(tmp_path / "out.mp4").frames == 12
 
 
 TURNS = {

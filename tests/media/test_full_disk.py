@@ -13,6 +13,7 @@ from bot.domain.request_errors import ReferenceUnreadableError
 from bot.domain.slots import Kind, Slot
 from bot.media.child import ChildFailedError, Ending, run_limited
 from bot.media.library import Library
+from bot.media.looker import Looker
 from bot.media.parts import Part
 from bot.media.shelf import Shelf
 from bot.media.studio import FILM_TARGET, FIT_TARGET, FRAME_TARGET, MEND_TARGET, SHEET_TARGET, STRIP_TARGET, Studio
@@ -86,6 +87,7 @@ async def test_a_reference_is_refused_and_a_clip_waits_for_room(tmp_path: Path, 
         library = Library(
             shelf=shelf,
             studio=Studio(shelf=shelf),
+            looker=Looker(shelf=shelf, client=client),
             made_folder=tmp_path,
             client=client,
             cdn_hosts=frozenset(),
@@ -96,11 +98,15 @@ async def test_a_reference_is_refused_and_a_clip_waits_for_room(tmp_path: Path, 
             with pytest.raises(ReferenceUnreadableError, match=r"^@Image1: a.bmp has no room: the bot's disk is full"):
                 await library.copy(reference=image)
             with pytest.raises(ClipUnreachableError, match="the bot's disk is full"):
-                await library.keep_clip(job_id=7, source=f"{origin.base}/clip", trusted_host=origin.host)
+                await library.keep_clip(
+                    job_id=7, source=f"{origin.base}/clip", frame_link=None, trusted_host=origin.host
+                )
             with pytest.raises(ClipUnreachableError, match="the bot's disk is full"):
-                await library.keep_clip(job_id=7, source=str(picture), trusted_host=None)
+                await library.keep_clip(job_id=7, source=str(picture), frame_link=None, trusted_host=None)
         assert files_in(tmp_path / "kept") == []
-        clip = await library.keep_clip(job_id=7, source=f"{origin.base}/clip", trusted_host=origin.host)
+        clip = await library.keep_clip(
+            job_id=7, source=f"{origin.base}/clip", frame_link=None, trusted_host=origin.host
+        )
     assert clip.path.read_bytes() == files["last.mp4"].read_bytes()
 
 

@@ -19,14 +19,16 @@ from bot.domain.request_errors import (
     ReferenceUnreadableError,
 )
 from bot.domain.slots import Frame, Kind, Place, Slot
+from bot.media.last_frame import take_last_frame
 from bot.media.library import Library
+from bot.media.looker import Looker
 from bot.media.shelf import Shelf
 from bot.media.studio import Studio
-from bot.ports.outside import ClipUnreachableError, ClipUnusableError, Media
+from bot.ports.outside import Clip, ClipUnreachableError, ClipUnusableError, Media
 from tests.media import making
 from tests.media.conftest import SAMPLES
 from tests.media.corpus import PUBLIC, Names
-from tests.media.serving import Origin, serving
+from tests.media.serving import Flaky, Origin, serving
 
 IMAGE_1 = Slot(kind=Kind.IMAGE, number=1)
 VIDEO_1 = Slot(kind=Kind.VIDEO, number=1)
@@ -48,6 +50,7 @@ async def library(tmp_path: Path, origin: Origin) -> AsyncIterator[Library]:
         yield Library(
             shelf=shelf,
             studio=Studio(shelf=shelf),
+            looker=Looker(shelf=shelf, client=client),
             made_folder=tmp_path / "made",
             client=client,
             cdn_hosts=frozenset({origin.host, "cdn.discordapp.com"}),
@@ -226,22 +229,58 @@ async def test_tidying_removes_only_what_is_unfinished(library: Library, kept: P
 # -- clips
 
 
-async def test_a_fetched_clip_is_kept_under_its_job(
+async def kept_from(library: Library, origin: Origin, path: str, *, frame_link: str | None = None) -> Clip:
+    link = origin.base + path
+    return await library.keep_clip(job_id=77, source=link, frame_link=frame_link, trusted_host=origin.host)
+
+
+async def test_a_fetched_clip_is_kept_under_its_job_and_its_last_frame_by_content(
     library: Library, origin: Origin, kept: Path, files: dict[str, Path]
 ) -> None:
     data = files["first.mp4"].read_bytes()
     origin.files["/out.mp4"] = data
-    clip = await library.keep_clip(job_id=77, source=origin.base + "/out.mp4", trusted_host=origin.host)
+    clip = await kept_from(library, origin, "/out.mp4")
     assert (clip.path, clip.sha256, clip.size_bytes) == (kept / "clips" / "77.mp4", sha256(data), len(data))
-    assert files_in(kept) == ["clips/77.mp4"]
+    frame = str(clip.last_frame)
+    assert files_in(kept) == ["clips/77.mp4", f"references/{frame[:2]}/{frame}.png"]
+    assert sha256(library.stored_path(sha256=frame).read_bytes()) == frame
 
 
 async def test_a_kept_clip_is_answered_from_disk(library: Library, origin: Origin, files: dict[str, Path]) -> None:
     origin.files["/out.mp4"] = files["first.mp4"].read_bytes()
-    first = await library.keep_clip(job_id=77, source=origin.base + "/out.mp4", trusted_host=origin.host)
-    again = await library.keep_clip(job_id=77, source="https://gone.example/out.mp4", trusted_host=None)
+    first = await kept_from(library, origin, "/out.mp4")
+    again = await library.keep_clip(job_id=77, source="https://gone.example/a", frame_link=None, trusted_host=None)
     assert again == first
     assert len(origin.asked) == 1
+
+
+async def test_clips_that_arrive_at_once_are_each_looked_through(
+    library: Library, origin: Origin, files: dict[str, Path]
+) -> None:
+    """Only one can be followed on its way."""
+    names = ["first.mp4", "last.mp4", "silent.mp4", "turned.mp4"]
+    origin.files = {f"/{name}": files[name].read_bytes() for name in names}
+    links = [f"{origin.base}/{name}" for name in names]
+    coming = [
+        library.keep_clip(job_id=number, source=link, frame_link=None, trusted_host=origin.host)
+        for number, link in enumerate(links)
+    ]
+    kept = await asyncio.gather(*coming)
+    assert [clip.plays_everywhere for clip in kept] == [True, False, False, True]
+    assert len({clip.last_frame for clip in kept}) == 2  # sound does not show, a turn does
+
+
+async def test_a_transfer_that_begins_anew_is_looked_through_from_its_beginning(
+    library: Library, origin: Origin, files: dict[str, Path]
+) -> None:
+    """What came first was another clip, of another shape."""
+    other, data = files["hevc.mp4"].read_bytes(), files["first.mp4"].read_bytes()
+    origin.flaky = Flaky(body=other, sent=[len(other) - 1], becomes=(data, {"ETag": '"two"'}))
+    clip = await kept_from(library, origin, "/flaky")
+    assert clip.sha256 == sha256(data)
+    assert clip.plays_everywhere
+    take_last_frame(path=str(files["first.mp4"]), output=str(clip.path.with_name("frame")))
+    assert clip.last_frame == sha256(clip.path.with_name("frame").read_bytes())
 
 
 async def test_a_clip_made_here_moves_into_place(
@@ -250,9 +289,10 @@ async def test_a_clip_made_here_moves_into_place(
     made = tmp_path / "made" / "77.mp4"
     data = files["first.mp4"].read_bytes()
     made.write_bytes(data)
-    clip = await library.keep_clip(job_id=77, source=str(made), trusted_host=None)
+    clip = await library.keep_clip(job_id=77, source=str(made), frame_link=None, trusted_host=None)
     assert (clip.sha256, clip.path.read_bytes()) == (sha256(data), data)
-    assert (files_in(tmp_path / "made"), files_in(kept)) == ([], ["clips/77.mp4"])
+    assert (files_in(tmp_path / "made"), files_in(kept)[:1]) == ([], ["clips/77.mp4"])
+    assert library.stored_path(sha256=str(clip.last_frame)).is_file()
 
 
 async def test_an_answer_cannot_name_other_files_of_this_machine(
@@ -260,7 +300,7 @@ async def test_an_answer_cannot_name_other_files_of_this_machine(
 ) -> None:
     for source in (files["first.mp4"], tmp_path / "made" / ".." / "a.mp4", Path("/etc/passwd")):
         with pytest.raises(ClipUnusableError, match="does not lie where clips are made"):
-            await library.keep_clip(job_id=77, source=str(source), trusted_host=None)
+            await library.keep_clip(job_id=77, source=str(source), frame_link=None, trusted_host=None)
     assert files_in(kept) == []
     assert files["first.mp4"].exists()
 
@@ -288,7 +328,7 @@ async def test_a_clip_that_does_not_play_is_unusable(
         "/sound": files["a.m4a"].read_bytes(),
     }
     with pytest.raises(ClipUnusableError, match=f"^{clause}"):
-        await library.keep_clip(job_id=77, source=origin.base + path, trusted_host=origin.host)
+        await kept_from(library, origin, path)
     assert files_in(kept) == []
 
 
@@ -297,12 +337,12 @@ async def test_a_clip_that_cannot_be_fetched_may_be_tried_again(
     library: Library, origin: Origin, kept: Path, path: str
 ) -> None:
     with pytest.raises(ClipUnreachableError):
-        await library.keep_clip(job_id=77, source=origin.base + path, trusted_host=origin.host)
+        await kept_from(library, origin, path)
     assert files_in(kept) == []
 
 
 async def test_a_private_host_that_is_not_the_providers_is_refused(library: Library, origin: Origin) -> None:
     for trusted in (None, "api.example", "127.0.0.1:1"):
         with pytest.raises(ClipUnusableError):
-            await library.keep_clip(job_id=77, source=origin.base + "/out.mp4", trusted_host=trusted)
+            await library.keep_clip(job_id=77, source=origin.base + "/out.mp4", frame_link=None, trusted_host=trusted)
     assert origin.asked == []

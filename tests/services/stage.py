@@ -16,6 +16,7 @@ from bot.domain.requests import Plan, Request
 from bot.domain.rules import Caps
 from bot.domain.slots import Kind
 from bot.media.library import Library
+from bot.media.looker import Looker
 from bot.media.shelf import Shelf
 from bot.media.studio import Studio
 from bot.ports.books import Transaction
@@ -336,6 +337,7 @@ async def set_stage(
         library = Library(
             shelf=shelf,
             studio=studio,
+            looker=Looker(shelf=shelf, client=client),
             made_folder=folder / "made",
             client=client,
             cdn_hosts=frozenset({"127.0.0.1"}),

@@ -10,9 +10,9 @@ from bot.domain.errors import ClipTooLargeError
 from bot.domain.film_errors import PreviewTooLateError
 from bot.domain.jobs import Fitting, Job, JobState, Work
 from bot.domain.request_errors import JobUnknownError
-from bot.ports.outside import Pending, Posted, StudioBusyError, StudioRefusalError, Succeeded
+from bot.ports.outside import Fitted, Pending, Posted, StudioBusyError, StudioRefusalError, Succeeded
 from bot.services.films import Asked, Films
-from tests.media import making
+from tests.media import filming, making
 from tests.services.stage import GUILD, JOB, MEMBER, ScriptedDelivery, ScriptedProvider, Stage, set_stage
 
 TOO_LARGE = ClipTooLargeError(megabytes=9, limit_megabytes=1, job=str(JOB))
@@ -103,34 +103,47 @@ async def test_what_cannot_be_watched_at_that_size_is_kept_and_said(tmp_path: Pa
 
 @dataclass
 class Moody:
-    """The studio of the stage, but for what a test orders it to answer."""
+    """The studio of the stage, but for the faults that a test orders."""
 
     stage: Stage
-    frames: list[Exception] = field(default_factory=list)
+    faults: list[Exception] = field(default_factory=list)
 
-    async def last_frame(self, *, clip: Path) -> str:
-        if self.frames:
-            raise self.frames.pop(0)
-        return await self.stage.studio.last_frame(clip=clip)
+    async def fit(self, *, job_id: int, clip: Path, bytes_max: int) -> Fitted:
+        if self.faults:
+            raise self.faults.pop(0)
+        return await self.stage.studio.fit(job_id=job_id, clip=clip, bytes_max=bytes_max)
 
     def __getattr__(self, name: str) -> Any:  # Any: whatever the real one has
         return getattr(self.stage.studio, name)
 
 
 async def test_a_machine_without_time_is_waited_out(tmp_path: Path, clip: Path) -> None:
-    provider = making_provider(made(tmp_path, clip))
-    async with set_stage(tmp_path / "stage", provider=provider) as stage:
-        stage.hand = Moody(stage, [StudioBusyError("took longer than 60 s"), StudioBusyError("broke down")])
+    provider, delivery = making_provider(made(tmp_path, clip)), ScriptedDelivery(bytes_max=10_000_000)
+    async with set_stage(tmp_path / "stage", provider=provider, delivery=delivery) as stage:
+        hand = Moody(stage, [StudioBusyError("took longer than 60 s"), StudioBusyError("broke down")])
+        stage.hand = hand
         await stage.ask()
         job = await stage.run_to_end()
-        assert job.state is JobState.DELIVERED
-        assert job.last_frame is not None
+        assert (job.state, job.fitting) == (JobState.DELIVERED, Fitting.REMUX)
+        assert hand.faults == []
 
 
-async def test_a_clip_without_its_last_frame_is_delivered_all_the_same(tmp_path: Path, clip: Path) -> None:
-    provider = making_provider(made(tmp_path, clip))
+async def test_what_is_known_to_play_everywhere_is_not_looked_at_again(tmp_path: Path) -> None:
+    clip = making.clip(tmp_path / "clip.mp4", sound=True, movflags="faststart")
+    provider, delivery = making_provider(made(tmp_path, clip)), ScriptedDelivery(bytes_max=10_000_000)
+    async with set_stage(tmp_path / "stage", provider=provider, delivery=delivery) as stage:
+        stage.hand = Moody(stage, [StudioRefusalError("was looked at once more")])
+        await stage.ask()
+        job = await stage.run_to_end()
+        assert (job.state, job.fitting, job.upload_path) == (JobState.DELIVERED, Fitting.AS_IS, job.clip_path)
+
+
+async def test_a_clip_without_its_last_frame_is_delivered_all_the_same(tmp_path: Path) -> None:
+    """It plays, but its end is damaged."""
+    whole = filming.clip(tmp_path / "whole.mp4", options={**filming.X264, "bf": "0"})
+    broken = filming.damaged(whole, tmp_path / "broken.mp4", 1)
+    provider = making_provider(made(tmp_path, broken))
     async with set_stage(tmp_path / "stage", provider=provider) as stage:
-        stage.hand = Moody(stage, [StudioRefusalError("is cut off")])
         await stage.ask()
         job = await stage.run_to_end()
         assert (job.state, job.last_frame) == (JobState.DELIVERED, None)

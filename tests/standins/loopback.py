@@ -149,6 +149,8 @@ class StandIn(ABC):
         """The content hash of every reference that it got, in order."""
         self.clips: deque[Path] = deque()
         """What the next tasks come to; the usual clip when there is none left."""
+        self.still: bytes | str | None = None
+        """The last frame of every clip as a picture, or where its link leads on to; None: the link is dead."""
         self.flooded_bytes = 0
         self.connections: set[object] = set()
         self.reached = asyncio.Event()
@@ -238,6 +240,7 @@ class StandIn(ABC):
         app = web.Application(client_max_size=self.body_bytes_max)
         self.add_routes(app.router)
         app.router.add_get("/clips/{task_id}.mp4", self._download)
+        app.router.add_get("/frames/{task_id}.png", self._frame)
         return app
 
     async def submit(self, request: web.Request) -> web.StreamResponse:
@@ -330,6 +333,13 @@ class StandIn(ABC):
         if request.query.get("signature") != self._signature:
             return web.Response(status=403)
         return web.FileResponse(task.clip, headers={"Content-Type": "video/mp4"})
+
+    async def _frame(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["task_id"] not in self.tasks or self.still is None:
+            return web.Response(status=404)
+        if isinstance(self.still, str):
+            return web.Response(status=302, headers={"Location": self.still})
+        return web.Response(body=self.still, content_type="image/png")
 
     async def _wait(self, trouble: Trouble) -> None:
         if trouble.holds:
