@@ -26,6 +26,7 @@ class Price:
     micros: int
     is_estimate: bool
     dated: str
+    source: str
 
 
 def providers(*, as_json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False) -> None:
@@ -63,6 +64,7 @@ def price_of(row: Capabilities, tier: Tier) -> Price:
         micros=quote_micros(plan, row),
         is_estimate=rule.is_estimate,
         dated=rule.dated.isoformat(),
+        source=rule.source,
     )
 
 
@@ -114,13 +116,29 @@ def _entry(row: Capabilities, tier: Tier) -> dict[str, object]:
         "aspects": [aspect.value for aspect in row.aspects],
         "references": {kind.word: row.references_max[kind] for kind in Kind},
         "references_total": row.references_total_max,
+        "transports": {kind.word: [way.value for way in row.transports.get(kind, ())] for kind in Kind},
         "frames": {"first": row.frames.first, "end": row.frames.end},
+        "sound": row.sound_available,
+        "options": sorted(option.value for option in row.options),
+        "prompt_chars_max": row.prompt_chars_max,
         "price": {
             "seconds": price.seconds,
             "usd": decimal_dollars(price.micros),
             "is_estimate": price.is_estimate,
             "dated": price.dated,
+            "source": price.source,
+            "free_per_month": row.free_per_month.get(tier, 0),
         },
+        "limits": {
+            "max_concurrent": row.max_concurrent,
+            "requests_per_second": row.requests_per_second,
+            "typical_seconds": row.typical_seconds,
+            "deadline_seconds": row.deadline_seconds,
+        },
+        "cancels": row.cancels,
+        "lists": row.lists,
+        "calls_back": row.calls_back,
+        "retention_seconds": row.retention_seconds,
         "source": row.source,
         "read_on": row.read_on.isoformat(),
     }

@@ -75,8 +75,9 @@ class Capabilities:
     `durations` is a set of seconds or a `range`. `sound_available` False: its clips are silent. `transports` names per
     kind what it takes, the preferred first. `mention_template` None: plain words, `Image 1`. `cancels`: a task can be
     stopped while it waits; `lists`: tasks can be listed; `calls_back`: it tells of an end by itself;
-    `submits_repeatably`: the same attempt handed over twice is one task. Limits are per account;
-    `retention_seconds` is how long a result stays, None where nobody says.
+    `submits_repeatably`: the same attempt handed over twice is one task. Limits are per account, and so is
+    `free_per_month`: so many calls of a tier cost the operator nothing. `retention_seconds` is how long a result stays,
+    None where nobody says. `paths` gives the address of each shape of request, where a provider has several.
     """
 
     provider: str
@@ -107,6 +108,8 @@ class Capabilities:
     calls_back: bool = False
     submits_repeatably: bool = False
     retention_seconds: int | None = None
+    free_per_month: Mapping[Tier, int] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
     max_concurrent: int
     requests_per_second: float
     typical_seconds: int

@@ -23,7 +23,8 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 class Dialect:
     """A provider's API as pure functions around its requests.
 
-    `base_url` None: the operator must set one. `submit_path` and `read_path` may hold a query. `read_word` gives the
+    `base_url` None: the operator must set one. `submit_path` is an address or a name among the row's `paths`; it and
+    `read_path` may hold a query. `read_word` gives the
     status in the common spelling, None for an answer that is no task. `cancel_path` is the address to DELETE.
     `list_path` names several tasks, and `read_list` gives the statuses of those that the answer holds. `prompt_of` is
     the prompt as it is sent, where more than its mentions changes.
@@ -100,11 +101,11 @@ class PaidAccount:
 
     def describe(self, *, plan: Plan, links: dict[str, str]) -> WireRequest:
         headers = {**self._dialect.headers("***"), "Accept": "application/json", "Content-Type": "application/json"}
-        url = self._base + self._dialect.submit_path(plan)
+        url = self._base + self._submit_path(plan)
         return WireRequest(method="POST", url=url, headers=headers, body=shown(self._dialect.to_payload(plan, links)))
 
     async def submit(self, *, attempt_id: str, plan: Plan, links: dict[str, str]) -> str:
-        payload, path = self._dialect.to_payload(plan, links), self._dialect.submit_path(plan)
+        payload, path = self._dialect.to_payload(plan, links), self._submit_path(plan)
         prompt_of = self._dialect.prompt_of
         prompt = prompt_of(plan) if prompt_of else rendered_prompt(plan, self._capabilities)
         return await self._carrier.submit(path=path, payload=payload, attempt_id=attempt_id, prompt=prompt)
@@ -138,6 +139,10 @@ class PaidAccount:
             return is_taken and await self._word(task_id) in CANCELLED
         except (ProviderBusyError, TaskGoneError):
             return False
+
+    def _submit_path(self, plan: Plan) -> str:
+        path = self._dialect.submit_path(plan)
+        return self._capabilities.paths.get(path, path)
 
     async def _word(self, task_id: str) -> str | None:
         return self._dialect.read_word(await self._carrier.read(path=self._dialect.read_path(task_id)))
