@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bot.domain.capabilities import Capabilities, Option, default_duration, make_plan, quote_micros
+from bot.domain.chains import PREVIEWER
 from bot.domain.errors import RequestError
 from bot.domain.guilds import GuildSettings
 from bot.domain.references import StoredReference
-from bot.domain.request_errors import ProviderUnknownError
+from bot.domain.request_errors import OptionUnsupportedError, ProviderUnknownError
 from bot.domain.requests import RESOLUTIONS, Plan, Request, Tier
 from bot.domain.rules import Bounds, narrowest
 
@@ -55,7 +56,12 @@ class Router:
             beyond.append(plan)
         if beyond:
             return beyond[0]
-        raise refusals[0]
+        able = (
+            row
+            for row in self._others(request)
+            if _is_honoured(replace(request, provider=None), stored, row, choices, bounds, self._draw_seed)
+        )
+        raise with_other(refusals[0], next(able, None))
 
     def quote(self, plan: Plan) -> int:
         return quote_micros(plan, self.row(plan.provider))
@@ -73,6 +79,34 @@ class Router:
         if request.provider not in self._rows:
             raise ProviderUnknownError(provider=request.provider, known=", ".join(self._rows))
         return [self._rows[request.provider]]
+
+    def _others(self, request: Request) -> list[Capabilities]:
+        """The enabled ones beside the one that was asked for by id. Our storyboard is no video in its place."""
+        if request.provider is None:
+            return []
+        return [self._rows[one] for one in self._order if one not in {request.provider, PREVIEWER}]
+
+
+def with_other(refusal: RequestError, other: Capabilities | None) -> RequestError:
+    """The refusal, and the provider that would take the request as it stands, where there is one."""
+    if other is None or not isinstance(refusal, OptionUnsupportedError):
+        return refusal
+    words = f"or choose {other.title} ({other.provider}), which takes the request as it stands"
+    return replace(refusal, nearest=f"{refusal.nearest}, {words}")
+
+
+def _is_honoured(
+    request: Request,
+    stored: Sequence[StoredReference],
+    row: Capabilities,
+    choices: GuildSettings,
+    bounds: Bounds,
+    draw_seed: Callable[[], int],
+) -> bool:
+    try:
+        return bounds.allows(_planned(request, stored, row, choices, bounds, draw_seed))
+    except RequestError:
+        return False
 
 
 def _planned(
