@@ -83,21 +83,26 @@ def paid_account(
     `media` is needed to send files; a dry run has none. Raises SettingsError without an address, ValueError for a key
     that no header can carry.
     """
-    name = row.provider
-    dialect = DIALECTS[name]
-    bases = settings.provider(name).base_urls or ([dialect.base_url] if dialect.base_url else [])
-    if not bases:
-        variable = f"DAILIES_PROVIDERS__{name.upper()}__BASE_URL"
-        raise SettingsError(faults=f"{variable}: is not set; {row.title} runs at several hosts, so say which")
+    digest = hashlib.blake2b(key.encode(), digest_size=3, person=b"account").hexdigest()
     return PaidAccount(
-        dialect=dialect,
+        dialect=DIALECTS[row.provider],
         clients=clients,
-        base_urls=bases,
+        base_urls=bases_of(settings, row),
         api_key=key,
-        account=f"{name}#{hashlib.blake2b(key.encode(), digest_size=3, person=b'account').hexdigest()}",
+        account=f"{row.provider}#{digest}",
         capabilities=row,
         stored_path=None if media is None else lambda sha256: media.stored_path(sha256=sha256),
     )
+
+
+def bases_of(settings: Settings, row: Capabilities) -> list[str]:
+    """The provider's address and its backups. Raises SettingsError where there is none."""
+    own = DIALECTS[row.provider].base_url
+    bases = settings.provider(row.provider).base_urls or ([own] if own else [])
+    if not bases:
+        variable = f"DAILIES_PROVIDERS__{row.provider.upper()}__BASE_URL"
+        raise SettingsError(faults=f"{variable}: is not set; {row.title} runs at several hosts, so say which")
+    return bases
 
 
 def _adjusted(row: Capabilities, settings: Settings) -> Capabilities:
