@@ -98,6 +98,8 @@ def _misfits(own: OwnRow, row: Capabilities) -> Iterator[Fault]:
         yield ("aspects",), f"auto is nothing that {row.title} has a word for"
     for tier in own.tiers.keys() & set(own.without_tiers):
         yield ("tiers", tier.value), "is in without_tiers too"
+    for tier in set(own.without_tiers) - row.tiers.keys():
+        yield ("without_tiers",), f"{tier} is no tier of {row.title}"
     if not (set(row.tiers) | set(own.tiers)) - set(own.without_tiers):
         yield ("without_tiers",), "leaves no tier"
 

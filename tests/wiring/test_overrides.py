@@ -151,10 +151,10 @@ def test_a_price_without_a_date_is_of_the_day_the_file_was_changed(tmp_path: Pat
 def test_the_documented_example_is_right_and_shows_every_field(tmp_path: Path) -> None:
     page = DOCUMENTED.read_text(encoding="utf-8")
     example = page.partition("```toml\n")[2].partition("```")[0]
-    row = rows_of(tmp_path, example)["ark"]
-    assert not row.tiers[Tier.FAST].price.is_estimate
-    for name in (*known_fields(), "paths"):
-        assert name in example or f"`{name}`" in page, name
+    for row in (rows_of(tmp_path, example)[name] for name in ("ark", "apiyi")):
+        assert not row.tiers[Tier.FAST].price.is_estimate
+    for name in known_fields():
+        assert name in page, name
 
 
 def known_fields() -> list[str]:
@@ -270,6 +270,7 @@ WRONG: list[tuple[str, list[str]]] = [
         "[ark.tiers.pro]\nmodel = 'x'",
         ["line 1: ark.tiers.pro: is new at ModelArk: it needs model, resolutions and price"],
     ),
+    ("[byteplus]\nwithout_tiers = ['pro']", ["line 2: byteplus.without_tiers: pro is no tier of BytePlus"]),
     ("[byteplus]\nwithout_tiers = ['standard']", ["line 2: byteplus.without_tiers: leaves no tier"]),
     (
         "[ark]\nwithout_tiers = ['fast']\n[ark.tiers.fast]\nmodel = 'x'",
