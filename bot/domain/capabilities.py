@@ -123,8 +123,18 @@ class Capabilities:
 
 
 def quote_micros(plan: Plan, capabilities: Capabilities) -> int:
-    """The worst case in micro-dollars; never more than this is charged."""
-    return capabilities.tiers[plan.tier].price.quote(plan)
+    """The worst case in micro-dollars; never more than this is charged.
+
+    Raises OptionUnsupportedError for what the operator has taken out of the row since the plan was made.
+    """
+    row = capabilities.tiers.get(plan.tier)
+    has_size = (
+        row is not None and plan.resolution in row.resolutions and plan.duration_seconds in capabilities.durations
+    )
+    if row is None or not has_size:
+        asked = f"{plan.duration_seconds} s at {plan.resolution}"
+        raise _unsupported(capabilities, f"{plan.tier} any more,", asked, "ask for the clip anew")
+    return row.price.quote(plan)
 
 
 def rendered_prompt(plan: Plan, capabilities: Capabilities) -> str:

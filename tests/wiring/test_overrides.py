@@ -11,6 +11,7 @@ import pytest
 from bot.domain.capabilities import Capabilities, Option, quote_micros
 from bot.domain.errors import SettingsError
 from bot.domain.pricing import PerSecond, PriceRule
+from bot.domain.request_errors import OptionUnsupportedError
 from bot.domain.requests import Aspect, Tier
 from bot.domain.slots import Kind
 from bot.wiring.accounts import ROWS
@@ -82,6 +83,14 @@ def test_every_field_of_a_row_is_taken(tmp_path: Path) -> None:
     assert row.tiers[Tier.FAST] == replace(before.tiers[Tier.FAST], model="ep-1", resolutions=("480p",))
     assert row.paths == {**before.paths, "references": "/videos/reference"}
     assert rows_of(tmp_path, text)["ark"] == ROWS["ark"]
+
+
+def test_a_plan_that_waited_while_its_tier_went_is_refused_in_words(tmp_path: Path) -> None:
+    plan = plan_for(ROWS["ark"], "A fox", tier=Tier.FAST, duration_seconds=5)
+    for text in ("without_tiers = ['fast']", "tiers.fast.resolutions = ['480p']", "durations = [4]"):
+        with pytest.raises(OptionUnsupportedError) as caught:
+            quote_micros(plan, rows_of(tmp_path, f"[ark]\n{text}")["ark"])
+        assert str(caught.value) == "ModelArk cannot do fast any more, 5 s at 720p; ask for the clip anew."
 
 
 def test_a_new_tier_stands_in_its_place(tmp_path: Path) -> None:
