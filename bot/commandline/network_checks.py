@@ -79,7 +79,7 @@ async def public_url(settings: Settings) -> Check:
     """Whether our own door is found where the world is told to knock. Only a running bot opens it."""
     name, address = "public url", settings.public_url
     if address is None:
-        detail = "not set: providers get Discord's own links, never a local file, and ends are found by asking."
+        detail = "not set: links lead to Discord's own files only, and ends are found by asking."
         mend = "DAILIES_PUBLIC_URL, this bot's public https address, switches on signed links and callbacks."
         return Check(name=name, verdict=Verdict.OK, detail=detail, mend=mend)
     host, found = urlsplit(address).netloc, await _health(address)
