@@ -17,6 +17,18 @@ from bot.wiring.accounts import rows
 
 HEADINGS = ("provider", "tier", "resolutions", "clips", "aspects", "references", "frames", "a clip of")
 
+ACCOUNT_HEADINGS = (
+    "provider",
+    "at once",
+    "a second",
+    "references go by",
+    "cancels",
+    "lists",
+    "calls back",
+    "keeps a clip",
+)
+HOURS_SHOWN_MAX = 24
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
@@ -26,6 +38,7 @@ class Price:
     micros: int
     is_estimate: bool
     dated: str
+    source: str
 
 
 def providers(*, as_json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False) -> None:
@@ -34,14 +47,23 @@ def providers(*, as_json: Annotated[bool, typer.Option("--json", help="One JSON 
     if as_json:
         typer.echo(json.dumps([_entry(row, tier) for row in known.values() for tier in row.tiers], ensure_ascii=False))
         return
-    for line in aligned([HEADINGS, *cells(known)]):
+    for line in [*aligned([HEADINGS, *cells(known)]), "", *aligned([ACCOUNT_HEADINGS, *account_cells(known)])]:
         typer.echo(line)
 
 
 def markdown(known: Mapping[str, Capabilities]) -> str:
-    """The same table for a page."""
-    lines = [HEADINGS, tuple("---" for _ in HEADINGS), *cells(known)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    """What they can do, as a table for a page."""
+    return _page([HEADINGS, *cells(known)])
+
+
+def account_markdown(known: Mapping[str, Capabilities]) -> str:
+    """How their accounts are spoken to, as a table for a page."""
+    return _page([ACCOUNT_HEADINGS, *account_cells(known)])
+
+
+def _page(lines: Sequence[Sequence[str]]) -> str:
+    headings, *others = lines
+    return "\n".join(f"| {' | '.join(line)} |" for line in [headings, ["---"] * len(headings), *others])
 
 
 def cells(known: Mapping[str, Capabilities]) -> list[tuple[str, ...]]:
@@ -49,8 +71,13 @@ def cells(known: Mapping[str, Capabilities]) -> list[tuple[str, ...]]:
     return [_cells(row, tier) for row in known.values() for tier in row.tiers]
 
 
+def account_cells(known: Mapping[str, Capabilities]) -> list[tuple[str, ...]]:
+    """A line for each provider."""
+    return [_account_cells(row) for row in known.values()]
+
+
 def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(line[at]) for line in lines) for at in range(len(HEADINGS))]
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
@@ -63,6 +90,7 @@ def price_of(row: Capabilities, tier: Tier) -> Price:
         micros=quote_micros(plan, row),
         is_estimate=rule.is_estimate,
         dated=rule.dated.isoformat(),
+        source=rule.source,
     )
 
 
@@ -77,6 +105,34 @@ def _cells(row: Capabilities, tier: Tier) -> tuple[str, ...]:
         _frames(row),
         _price(price_of(row, tier)),
     )
+
+
+def _account_cells(row: Capabilities) -> tuple[str, ...]:
+    return (
+        row.provider,
+        str(row.max_concurrent),
+        f"{row.requests_per_second:.3g}",
+        _ways(row),
+        "yes" if row.cancels else "no",
+        "yes" if row.lists else "no",
+        "yes" if row.calls_back else "no",
+        "not said" if row.retention_seconds is None else _stay(row.retention_seconds),
+    )
+
+
+def _ways(row: Capabilities) -> str:
+    """One way for all kinds, else each kind's own."""
+    each = {
+        kind: " or ".join(row.transports.get(kind, ())).replace("_", " ") for kind in Kind if row.references_max[kind]
+    }
+    if len(set(each.values())) == 1:
+        return next(iter(each.values()))
+    return ", ".join(f"{kind.word}: {ways}" for kind, ways in each.items())
+
+
+def _stay(seconds: int) -> str:
+    hours = seconds // 3600
+    return f"{hours} h" if hours <= HOURS_SHOWN_MAX else f"{hours // 24} days"
 
 
 def _seconds(durations: Sequence[int]) -> str:
@@ -114,13 +170,29 @@ def _entry(row: Capabilities, tier: Tier) -> dict[str, object]:
         "aspects": [aspect.value for aspect in row.aspects],
         "references": {kind.word: row.references_max[kind] for kind in Kind},
         "references_total": row.references_total_max,
+        "transports": {kind.word: [way.value for way in row.transports.get(kind, ())] for kind in Kind},
         "frames": {"first": row.frames.first, "end": row.frames.end},
+        "sound": row.sound_available,
+        "options": sorted(option.value for option in row.options),
+        "prompt_chars_max": row.prompt_chars_max,
         "price": {
             "seconds": price.seconds,
             "usd": decimal_dollars(price.micros),
             "is_estimate": price.is_estimate,
             "dated": price.dated,
+            "source": price.source,
+            "free_per_month": row.free_per_month.get(tier, 0),
         },
+        "limits": {
+            "max_concurrent": row.max_concurrent,
+            "requests_per_second": row.requests_per_second,
+            "typical_seconds": row.typical_seconds,
+            "deadline_seconds": row.deadline_seconds,
+        },
+        "cancels": row.cancels,
+        "lists": row.lists,
+        "calls_back": row.calls_back,
+        "retention_seconds": row.retention_seconds,
         "source": row.source,
         "read_on": row.read_on.isoformat(),
     }

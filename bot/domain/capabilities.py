@@ -10,8 +10,8 @@ from bot.domain.changes import frame_notes, offered
 from bot.domain.pricing import PriceRule
 from bot.domain.prompts import PromptAdvice, unmentioned
 from bot.domain.references import MEGABYTE, ReferenceRules, StoredReference, check_audio_company, check_stored, slots_of
-from bot.domain.request_errors import OptionUnsupportedError, TooManyReferencesError
-from bot.domain.requests import Aspect, Camera, Plan, Request, Tier
+from bot.domain.request_errors import OptionUnsupportedError
+from bot.domain.requests import RESOLUTIONS, Aspect, Camera, Plan, Request, Tier
 from bot.domain.slots import Frame, Kind, Place, Slot, dense_names, kind_of, rewrite_mentions
 
 DURATION_DEFAULT_SECONDS = 5
@@ -76,8 +76,9 @@ class Capabilities:
     kind what it takes, the preferred first. `mention_template` None: plain words, `Image 1`. `cancels`: a task can be
     stopped while it waits; `lists`: tasks can be listed; `calls_back`: it tells of an end by itself;
     `submits_repeatably`: the same attempt handed over twice is one task; `refuses_with`: the HTTP statuses from 500 on
-    that say of a submit that it was not accepted, where the documents say so. Limits are per account;
-    `retention_seconds` is how long a result stays, None where nobody says.
+    that say of a submit that it was not accepted, where the documents say so. Limits are per account, and so is
+    `free_per_month`: so many calls of a tier cost the operator nothing. `retention_seconds` is how long a result stays,
+    None where nobody says. `paths` gives the address of each shape of request, where a provider has several.
     """
 
     provider: str
@@ -109,6 +110,8 @@ class Capabilities:
     submits_repeatably: bool = False
     refuses_with: frozenset[int] = frozenset()
     retention_seconds: int | None = None
+    free_per_month: Mapping[Tier, int] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
     max_concurrent: int
     requests_per_second: float
     typical_seconds: int
@@ -122,8 +125,18 @@ class Capabilities:
 
 
 def quote_micros(plan: Plan, capabilities: Capabilities) -> int:
-    """The worst case in micro-dollars; never more than this is charged."""
-    return capabilities.tiers[plan.tier].price.quote(plan)
+    """The worst case in micro-dollars; never more than this is charged.
+
+    Raises OptionUnsupportedError for what the operator has taken out of the row since the plan was made.
+    """
+    row = capabilities.tiers.get(plan.tier)
+    has_size = (
+        row is not None and plan.resolution in row.resolutions and plan.duration_seconds in capabilities.durations
+    )
+    if row is None or not has_size:
+        asked = f"{plan.duration_seconds} s at {plan.resolution}"
+        raise _unsupported(capabilities, f"{plan.tier} any more,", asked, "ask for the clip anew")
+    return row.price.quote(plan)
 
 
 def rendered_prompt(plan: Plan, capabilities: Capabilities) -> str:
@@ -198,7 +211,8 @@ def _check_references(stored: Sequence[StoredReference], capabilities: Capabilit
     for kind in Kind:
         count, limit = sum(slot.kind is kind for slot in slots), capabilities.references_max.get(kind, 0)
         if count > limit:
-            raise TooManyReferencesError(kind=kind.word, count=count, limit=limit)
+            asked = f"{count} {kind.word} reference{'s' if count > 1 else ''}"
+            raise _unsupported(capabilities, asked, "", f"{limit} is the most" if limit else "it takes none")
     most = capabilities.references_total_max
     if most is not None and len(slots) > most:
         raise _unsupported(capabilities, f"{len(slots)} references", "together", f"{most} is the most")
@@ -212,7 +226,7 @@ def _check_frames(frames: AbstractSet[Place], slots: Sequence[Slot], capabilitie
     if frames and not able.first:
         raise _unsupported(capabilities, "a first frame", "", "attach the picture as @Image1 instead")
     if Frame.END in frames and not able.end:
-        raise _unsupported(capabilities, "an end frame", "", "leave it out, or choose another provider")
+        raise _unsupported(capabilities, "an end frame", "", "leave it out")
     if frames and slots and not able.with_references:
         asked = f"together with {slots[0]}"
         raise _unsupported(capabilities, "a first or end frame", asked, "use either frames or numbered references")
@@ -264,14 +278,19 @@ def _resolution(request: Request, row: TierRow, capabilities: Capabilities) -> s
     if request.resolution is None:
         return row.resolutions[0]
     if request.resolution not in row.resolutions:
-        nearest = f"it has {_listed(row.resolutions)} {_here(request.resolution, capabilities)}"
+        nearest = f"it has {_listed(row.resolutions)} {_here(request.resolution, row, capabilities)}"
         raise _unsupported(capabilities, "resolution", request.resolution, nearest)
     return request.resolution
 
 
-def _here(resolution: str, capabilities: Capabilities) -> str:
-    others = [tier for tier, row in capabilities.tiers.items() if resolution in row.resolutions]
-    return f"here, and {resolution} in {_listed(others)}" if others else "here"
+def _here(asked: str, here: TierRow, capabilities: Capabilities) -> str:
+    """`here`, and where a tier of the same provider comes nearer, its name."""
+    if asked not in RESOLUTIONS:
+        return "here"
+    known = sorted({size for row in capabilities.tiers.values() for size in row.resolutions}, key=RESOLUTIONS.index)
+    nearest = min(known, key=lambda size: abs(RESOLUTIONS.index(size) - RESOLUTIONS.index(asked)))
+    tiers = [tier for tier, row in capabilities.tiers.items() if nearest in row.resolutions]
+    return "here" if nearest in here.resolutions else f"here, and {nearest} in {_listed(tiers)}"
 
 
 def _sound(request: Request, capabilities: Capabilities, notes: list[str]) -> bool:
@@ -282,9 +301,9 @@ def _sound(request: Request, capabilities: Capabilities, notes: list[str]) -> bo
 
 def _check_sound(request: Request, stored: Sequence[StoredReference], capabilities: Capabilities) -> None:
     if request.sound and not capabilities.sound_available:
-        raise _unsupported(capabilities, "sound", "", "leave it out, or choose another provider")
+        raise _unsupported(capabilities, "sound", "", "leave it out")
     if request.sound is False and capabilities.sound_available and not capabilities.sound_switchable:
-        raise _unsupported(capabilities, "a silent clip", "", "leave sound on, or choose another provider")
+        raise _unsupported(capabilities, "a silent clip", "", "leave sound on")
     with_audio = any(kind_of(one.place) is Kind.AUDIO for one in stored)
     if request.sound is False and with_audio and not capabilities.silent_with_audio:
         nearest = "leave sound on, or leave the audio references out"
@@ -301,7 +320,7 @@ def _check_extras(request: Request, capabilities: Capabilities) -> None:
     }
     for words, (option, is_asked) in asked.items():
         if is_asked and option not in capabilities.options:
-            raise _unsupported(capabilities, words, "", "leave it out, or choose another provider")
+            raise _unsupported(capabilities, words, "", "leave it out")
     length, most = len(request.negative_prompt or ""), capabilities.negative_prompt_chars_max
     if most is not None and length > most:
         raise _unsupported(capabilities, "a negative prompt of", f"{length:,} characters", f"{most:,} is the most")

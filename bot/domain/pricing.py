@@ -92,6 +92,10 @@ class PriceRule(ABC):
     def quote(self, plan: Plan) -> int:
         """The most that this plan costs, in micro-dollars."""
 
+    @abstractmethod
+    def covers(self, resolution: str, seconds: int) -> bool:
+        """Whether a clip of this size has a price, whatever goes in."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerSecond(PriceRule):
@@ -107,6 +111,9 @@ class PerSecond(PriceRule):
     def quote(self, plan: Plan) -> int:
         return self.micros * plan.duration_seconds
 
+    def covers(self, resolution: str, seconds: int) -> bool:  # noqa: ARG002 -- flat
+        return True
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerSecondByResolution(PriceRule):
@@ -117,6 +124,9 @@ class PerSecondByResolution(PriceRule):
     def quote(self, plan: Plan) -> int:
         return self.micros[plan.resolution] * plan.duration_seconds
 
+    def covers(self, resolution: str, seconds: int) -> bool:  # noqa: ARG002 -- flat per second
+        return resolution in self.micros
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerToken(PriceRule):
@@ -126,6 +136,9 @@ class PerToken(PriceRule):
 
     def quote(self, plan: Plan) -> int:
         return _up(tokens(plan, seconds=billed_seconds(plan)) * self.micros_per_million[plan.resolution], _MILLION)
+
+    def covers(self, resolution: str, seconds: int) -> bool:  # noqa: ARG002 -- any number of tokens
+        return resolution in self.micros_per_million and resolution in SHAPES_PX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +158,9 @@ class WithMinimum(PriceRule):
             return price
         return max(price, self.minimum_micros[plan.resolution][plan.duration_seconds])
 
+    def covers(self, resolution: str, seconds: int) -> bool:
+        return resolution in self.micros and seconds in self.minimum_micros.get(resolution, {})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoInputFactor(PriceRule):
@@ -156,3 +172,6 @@ class VideoInputFactor(PriceRule):
     def quote(self, plan: Plan) -> int:
         price = self.rule.quote(plan)
         return _up(price * self.percent, 100) if has_video_input(plan) else price
+
+    def covers(self, resolution: str, seconds: int) -> bool:
+        return self.rule.covers(resolution, seconds)

@@ -12,6 +12,7 @@ from bot.domain.guilds import GuildSettings
 from bot.domain.jobs import Job, JobState, TargetKind, Work
 from bot.domain.polling import Timing
 from bot.domain.quota import Leg, Period, Unit
+from bot.domain.requests import Tier
 from bot.domain.rules import Pool, Rule
 
 T = TypeVar("T")
@@ -97,6 +98,13 @@ class Jobs(Protocol):
 
     def count(self, *, account: str, states: frozenset[JobState]) -> int: ...
 
+    def calls_until(self, attempt: Attempt, *, tier: Tier, since_ms: int) -> int:
+        """How many calls of a tier the attempt's account took from then up to it, itself included.
+
+        What may have been taken counts as well.
+        """
+        ...
+
     def last_intent_ms(self, *, account: str) -> int | None:
         """When the account was last handed something, or about to be."""
         ...
@@ -144,12 +152,19 @@ class Ledger(Protocol):
         ...
 
     def charge(
-        self, *, job_id: int, cost_micros: int | None, actor: str, now_ms: int, provider: str | None = None
+        self,
+        *,
+        job_id: int,
+        cost_micros: int | None,
+        actor: str,
+        now_ms: int,
+        provider: str | None = None,
+        is_free: bool = False,
     ) -> int:
         """Resolve the job's holds by charging them; returns the micro-dollars charged.
 
         Never more than was held: what the provider took beyond that goes to the operator's loss. None charges all
-        that was held. With `provider`, what it took is booked beside what was charged.
+        that was held. With `provider`, what it took is booked beside what was charged: nothing where it `is_free`.
         """
         ...
 

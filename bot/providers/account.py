@@ -34,7 +34,8 @@ WithCallback = Callable[[str, Payload, str], tuple[str, Payload]]
 class Dialect:
     """A provider's API as pure functions around its requests.
 
-    `base_url` None: the operator must set one. `submit_path` and `read_path` may hold a query. `read_word` gives the
+    `base_url` None: the operator must set one. `submit_path` is an address or a name among the row's `paths`; it and
+    `read_path` may hold a query. `read_word` gives the
     status in the common spelling, None for an answer that is no task. What is told `Elsewhere` is fetched there, never
     at an address that an answer names: our key goes with it. `cancel_path` is the address to `cancel_method`;
     `is_cancelled` says of its answer that the task neither ran nor costs, and without it the status is read again.
@@ -192,7 +193,7 @@ class PaidAccount:
             raise ProviderBusyError(f"{self._capabilities.title}: a document {error}") from error
 
     def _request(self, plan: Plan, links: dict[str, str], callback: str | None) -> tuple[str, Payload]:
-        path, payload = self._dialect.submit_path(plan), self._dialect.to_payload(plan, links)
+        path, payload = self._submit_path(plan), self._dialect.to_payload(plan, links)
         if callback is None or self._dialect.with_callback is None:
             return path, payload
         return self._dialect.with_callback(path, payload, callback)
@@ -203,6 +204,10 @@ class PaidAccount:
             return False
         is_cancelled = self._dialect.is_cancelled
         return is_cancelled(answer) if is_cancelled else await self._word(task_id) in CANCELLED
+
+    def _submit_path(self, plan: Plan) -> str:
+        path = self._dialect.submit_path(plan)
+        return self._capabilities.paths.get(path, path)
 
     async def _word(self, task_id: str) -> str | None:
         return self._dialect.read_word(await self._carrier.read(path=self._dialect.read_path(task_id)))

@@ -4,6 +4,7 @@ Its facts: specification of `apiyi` (2026-04-14).
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from enum import StrEnum
@@ -28,6 +29,18 @@ from bot.providers.reading import (
 
 _SOURCE = "specification of `apiyi` (2026-04-14), its beta"
 _DATED = date(2026, 4, 14)
+
+
+class Shape(StrEnum):
+    """What goes in: words alone, an image that the clip begins with, or references."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    REFERENCES = "references"
+
+
+PATHS: Mapping[str, str] = dict.fromkeys(Shape, "/videos")
+"""They are called endpoints of their own, yet only this path is printed."""
 
 
 def _price(least_micros: int, micros: int) -> PerSecond:
@@ -57,6 +70,8 @@ CAPABILITIES = Capabilities(
     negative_prompt_chars_max=500,
     options=frozenset({Option.SEED, Option.NEGATIVE_PROMPT, Option.STYLE, Option.CAMERA_WITH_FRAME}),
     refuses_with=frozenset({500, 503}),  # after these it says to send again: two or three times, and after 30 s
+    free_per_month={Tier.FAST: 20},
+    paths=PATHS,
     max_concurrent=3,
     requests_per_second=2.0,
     typical_seconds=75,
@@ -64,16 +79,6 @@ CAPABILITIES = Capabilities(
 )
 
 
-class Shape(StrEnum):
-    """What goes in: words alone, an image that the clip begins with, or references."""
-
-    TEXT = "text"
-    IMAGE = "image"
-    REFERENCES = "references"
-
-
-PATHS = {Shape.TEXT: "/videos", Shape.IMAGE: "/videos", Shape.REFERENCES: "/videos"}
-"""They are called endpoints of their own, yet only this path is printed."""
 _TASKS = "/videos"
 
 ROLES = {Kind.IMAGE: "subject", Kind.VIDEO: "motion", Kind.AUDIO: "audio"}
@@ -168,7 +173,7 @@ DIALECT = Dialect(
     capabilities=CAPABILITIES,
     base_url="https://api.apiyi.com/seedance/v1",
     headers=bearer,
-    submit_path=lambda plan: PATHS[shape_of(plan)],
+    submit_path=shape_of,
     to_payload=to_payload,
     read_task_id=read_task_id,
     read_refusal=read_refusal,

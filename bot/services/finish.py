@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC
 from pathlib import Path
 
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from bot.domain.errors import BotError, ClipTooLargeError, DeliveryError, ResultUnusableError, UndeliverableError
 from bot.domain.jobs import Fitting, Job, JobState
 from bot.domain.pacing import backoff_seconds
+from bot.domain.quota import Period, window_at
 from bot.ports.books import Books, Transaction
 from bot.ports.outside import (
     Clip,
@@ -123,10 +125,25 @@ class Finisher:
     def _charged(self, tx: Transaction, job: Job, now_ms: int) -> int:
         if not job.books_money:
             return 0
-        provider = job.plan.provider if job.plan else None
         return tx.ledger.charge(
-            job_id=job.id, cost_micros=job.cost_micros, actor=ACTOR, now_ms=now_ms, provider=provider
+            job_id=job.id,
+            cost_micros=job.cost_micros,
+            actor=ACTOR,
+            now_ms=now_ms,
+            provider=job.plan.provider if job.plan else None,
+            is_free=self._is_free(tx, job),
         )
+
+    def _is_free(self, tx: Transaction, job: Job) -> bool:
+        """Whether its account has the call free, of so many a month; a provider that tells its cost is believed."""
+        if job.plan is None or job.cost_micros is not None:
+            return False
+        tier, attempts = job.plan.tier, tx.jobs.attempts(job.id)
+        free = self._router.row(job.plan.provider).free_per_month.get(tier, 0)
+        if not free or not attempts:
+            return False
+        month = window_at(Period.MONTH, attempts[-1].intent_ms, UTC)
+        return tx.jobs.calls_until(attempts[-1], tier=tier, since_ms=month.starts_ms) <= free
 
     async def _fetch_again(self, job: Job, account: Provider | None, reason: str) -> None:
         """Links run out: ask for a fresh one, some times over, before giving the job up."""

@@ -9,7 +9,7 @@ from bot.domain.errors import RequestError
 from bot.domain.guilds import GuildSettings, Routing
 from bot.domain.jobs import Job
 from bot.domain.references import StoredReference
-from bot.domain.request_errors import ProviderUnknownError
+from bot.domain.request_errors import OptionUnsupportedError, ProviderUnknownError
 from bot.domain.requests import RESOLUTIONS, Plan, Request, Tier
 from bot.domain.rules import Bounds, narrowest
 
@@ -48,7 +48,7 @@ class Router:
         """
         plans, refusals = self._plans(request, stored, self._candidates(request), choices, bounds)
         if not plans:
-            raise refusals[0]
+            raise with_other(refusals[0], self._able(request, stored, choices, bounds))
         allowed = narrowest([choices.bounds, bounds])
 
         def rank(plan: Plan) -> tuple[bool, bool, int]:
@@ -113,6 +113,25 @@ class Router:
         if request.provider not in self._rows:
             raise ProviderUnknownError(provider=request.provider, known=", ".join(self._rows))
         return [self._rows[request.provider]]
+
+    def _able(
+        self, request: Request, stored: Sequence[StoredReference], choices: GuildSettings, bounds: Bounds
+    ) -> Capabilities | None:
+        """Of the enabled ones beside the one that was asked for by id. Our storyboard is no video in its place."""
+        if request.provider is None:
+            return None
+        rows = [self._rows[name] for name in self._order if name not in {request.provider, PREVIEWER}]
+        plans, _ = self._plans(replace(request, provider=None), stored, rows, choices, bounds)
+        allowed = narrowest([choices.bounds, bounds])
+        return next((self.row(plan.provider) for plan in plans if allowed.allows(plan)), None)
+
+
+def with_other(refusal: RequestError, other: Capabilities | None) -> RequestError:
+    """The refusal, and the provider that would take the request as it stands, where there is one."""
+    if other is None or not isinstance(refusal, OptionUnsupportedError):
+        return refusal
+    words = f"or choose {other.title} ({other.provider}), which takes the request as it stands"
+    return replace(refusal, nearest=f"{refusal.nearest}, {words}")
 
 
 def _pinned(job: Job, plan: Plan) -> Request:

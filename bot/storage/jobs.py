@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from bot.domain.fairness import Waiting
 from bot.domain.jobs import HOLDING, Fitting, Job, JobState, Offer, Target, TargetKind, Work
-from bot.domain.requests import Plan, Request
+from bot.domain.requests import Plan, Request, Tier
 from bot.ports.books import Attempt, Outcome, StaleJobError
 
 _TARGET: TypeAdapter[Target] = TypeAdapter(Target)
@@ -76,6 +76,14 @@ _NEXT_DUE = """
 SELECT due_ms FROM job
 WHERE is_open = 1 AND target_kind IN (SELECT value FROM json_each(?)) AND id NOT IN (SELECT value FROM json_each(?))
 ORDER BY due_ms LIMIT 1
+"""
+
+# Two at the same millisecond are told apart by their jobs.
+_CALLS_UNTIL = """
+SELECT COUNT(*) FROM attempt JOIN job ON job.id = attempt.job_id
+WHERE attempt.account = :account AND attempt.intent_ms BETWEEN :since_ms AND :until_ms
+    AND attempt.outcome NOT IN ('rejected', 'not_sent') AND json_extract(job.plan, '$.tier') = :tier
+    AND (attempt.intent_ms < :until_ms OR attempt.job_id <= :job_id)
 """
 
 
@@ -147,6 +155,16 @@ class SqliteJobs:
             (account, _listed(states)),
         ).fetchone()
         return int(row[0])
+
+    def calls_until(self, attempt: Attempt, *, tier: Tier, since_ms: int) -> int:
+        values = {
+            "account": attempt.account,
+            "job_id": attempt.job_id,
+            "until_ms": attempt.intent_ms,
+            "since_ms": since_ms,
+            "tier": tier.value,
+        }
+        return int(self._connection.execute(_CALLS_UNTIL, values).fetchone()[0])
 
     def last_intent_ms(self, *, account: str) -> int | None:
         row = self._connection.execute("SELECT MAX(intent_ms) FROM attempt WHERE account = ?", (account,)).fetchone()

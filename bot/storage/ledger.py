@@ -55,7 +55,14 @@ class SqliteLedger:
             self._hold_legs(job_id, legs, Cause(actor=self._balances.actor(actor), at_ms=now_ms))
 
     def charge(
-        self, *, job_id: int, cost_micros: int | None, actor: str, now_ms: int, provider: str | None = None
+        self,
+        *,
+        job_id: int,
+        cost_micros: int | None,
+        actor: str,
+        now_ms: int,
+        provider: str | None = None,
+        is_free: bool = False,
     ) -> int:
         held = self._held(job_id)
         if not held:
@@ -67,8 +74,9 @@ class SqliteLedger:
         if cost_micros is not None and cost_micros > charged_micros:
             self._lose(job_id, cost_micros - charged_micros, cause)
         if provider is not None:
-            cost_micros = charged_micros if cost_micros is None else cost_micros
-            self._costs.book(job_id, provider, charged_micros=charged_micros, cost_micros=cost_micros, cause=cause)
+            taken = charged_micros if cost_micros is None else cost_micros
+            taken = 0 if is_free else taken
+            self._costs.book(job_id, provider, charged_micros=charged_micros, cost_micros=taken, cause=cause)
         return charged_micros
 
     def release(

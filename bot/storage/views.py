@@ -66,6 +66,7 @@ FROM balance LEFT JOIN owner ON owner.id = balance.owner
 WHERE balance.owner <> ? AND NOT (owner.kind IS 'operator' AND owner.member_id <> '')
 ORDER BY owner.kind, owner.guild_id, owner.member_id, balance.unit, balance.starts_ms
 """
+_RESTING = "SELECT account, trouble, reason, until_ms FROM circuit WHERE until_ms > ? ORDER BY account"
 # Of the two sides of a transfer one is always the house's; the other is the balance it is about.
 _JOURNAL = """
 SELECT transfer.seq, transfer.at_ms, owner.kind AS owner, NULLIF(owner.guild_id, 0) AS guild_id,
@@ -132,6 +133,10 @@ class SqliteViews:
     async def costs(self) -> list[Line]:
         """Per provider and month: charged to members, taken by the provider, the difference."""
         return [dict(row) for row in await self._rows(quota_views.COSTS)]
+
+    async def resting_accounts(self, *, now_ms: int) -> list[Line]:
+        """Accounts of providers that get no jobs for a while, and why."""
+        return [dict(row) for row in await self._rows(_RESTING, now_ms)]
 
     async def standing(self, legs: Sequence[Leg]) -> list[Standing]:
         rows = await self._rows(quota_views.STANDING, quota_views.wanted(legs))

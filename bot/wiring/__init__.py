@@ -192,7 +192,7 @@ async def open_workshop(settings: Settings, *, extra: Sequence[str] = ()) -> Asy
 
     Raises AlreadyRunningError, DatabaseError, SettingsError.
     """
-    folder = settings.data_dir.resolve()
+    folder, router = settings.data_dir.resolve(), router_for(settings)
     async with AsyncExitStack() as stack:
         books = await stack.enter_async_context(open_books(folder, database=settings.database_path.resolve()))
         views = await stack.enter_async_context(open_views(folder, database=settings.database_path.resolve()))
@@ -205,7 +205,6 @@ async def open_workshop(settings: Settings, *, extra: Sequence[str] = ()) -> Asy
         secret = _link_secret(folder / "link.key")
         # The local renderer is always there: previews need it.
         providers = await open_accounts(settings, [*settings.order, *extra, PREVIEWER], clients, library, bell, stack)
-        router = router_for(settings)
         links = _links(settings, secret)
         sources = Sources(signed=_signer(links, library), now_ms=now_ms)
         intake = Intake(books=books, bell=bell, now_ms=now_ms, rules=ReferenceRules())
@@ -277,7 +276,7 @@ async def dry_run(settings: Settings, request: Request) -> tuple[Plan, int, Wire
             provider = (
                 animatic(scratch, library, Bell())
                 if plan.provider == "animatic"
-                else paid_account(scratch, plan.provider, "no-key-needed", clients)
+                else paid_account(scratch, router.row(plan.provider), "no-key-needed", clients)
             )
             return plan, router.quote(plan), provider.describe(plan=plan, links=links)
 

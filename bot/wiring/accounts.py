@@ -23,27 +23,36 @@ from bot.providers.unifically import DIALECT as UNIFICALLY
 from bot.providers.v3_async import DIALECT as V3_ASYNC
 from bot.services.bell import Bell
 from bot.settings import Settings
+from bot.wiring.overrides import overridden
 
 DIALECTS: Mapping[str, Dialect] = {
     one.capabilities.provider: one for one in (UNIFICALLY, APIYI, APIFRAME, BYTEPLUS, V3_ASYNC, ARK, FAL, REPLICATE)
 }
 ROWS: Mapping[str, Capabilities] = {"animatic": ANIMATIC} | {name: one.capabilities for name, one in DIALECTS.items()}
 
+OVERRIDES = "providers.toml"
+"""In the data directory, where the operator wants one."""
+
 
 def rows(settings: Settings) -> dict[str, Capabilities]:
-    """Every known provider's row with the operator's limits on it."""
-    return {name: _adjusted(row, settings) for name, row in ROWS.items()}
+    """Every known provider's row as the operator has it: `providers.toml`, then the limits of the environment.
+
+    Raises SettingsError.
+    """
+    known = overridden(ROWS, settings.data_dir / OVERRIDES)
+    return {name: _adjusted(row, settings) for name, row in known.items()}
 
 
 async def open_accounts(
     settings: Settings, names: Sequence[str], clients: Clients, media: Media, bell: Bell, stack: AsyncExitStack
 ) -> dict[str, list[Provider]]:
+    known = rows(settings)
     made: dict[str, list[Provider]] = {}
     for name in dict.fromkeys(names):
         if name == "animatic":
             made[name] = [await stack.enter_async_context(animatic(settings, media, bell))]
         else:
-            made[name] = _paid_accounts(settings, name, clients, media)
+            made[name] = _paid_accounts(settings, known[name], clients, media)
     return made
 
 
@@ -56,39 +65,46 @@ def animatic(settings: Settings, media: Media, bell: Bell) -> Animatic:
     )
 
 
-def _paid_accounts(settings: Settings, name: str, clients: Clients, media: Media) -> list[Provider]:
+def _paid_accounts(settings: Settings, row: Capabilities, clients: Clients, media: Media) -> list[Provider]:
     """One account per key. Raises SettingsError where there is none, or one that no header can carry."""
-    keys = settings.provider(name).keys
-    variable = f"DAILIES_PROVIDERS__{name.upper()}__API_KEY"
+    keys = settings.provider(row.provider).keys
+    variable = f"DAILIES_PROVIDERS__{row.provider.upper()}__API_KEY"
     if not keys:
-        raise SettingsError(faults=f"{variable}: is not set; {ROWS[name].title} needs a key")
+        raise SettingsError(faults=f"{variable}: is not set; {row.title} needs a key")
     try:
-        return [paid_account(settings, name, key, clients, media) for key in keys]
+        return [paid_account(settings, row, key, clients, media) for key in keys]
     except ValueError as error:
         raise SettingsError(faults=f"{variable}: {error}") from None
 
 
-def paid_account(settings: Settings, name: str, key: str, clients: Clients, media: Media | None = None) -> PaidAccount:
+def paid_account(
+    settings: Settings, row: Capabilities, key: str, clients: Clients, media: Media | None = None
+) -> PaidAccount:
     """Named by the key's hash, not its place: a running task keeps its account when keys come and go.
 
     `media` is needed to send files; a dry run has none. Raises SettingsError without an address, ValueError for a key
     that no header can carry.
     """
-    dialect = DIALECTS[name]
-    bases = settings.provider(name).base_urls or ([dialect.base_url] if dialect.base_url else [])
-    if not bases:
-        variable = f"DAILIES_PROVIDERS__{name.upper()}__BASE_URL"
-        title = dialect.capabilities.title
-        raise SettingsError(faults=f"{variable}: is not set; {title} runs at several hosts, so say which")
+    digest = hashlib.blake2b(key.encode(), digest_size=3, person=b"account").hexdigest()
     return PaidAccount(
-        dialect=dialect,
+        dialect=DIALECTS[row.provider],
         clients=clients,
-        base_urls=bases,
+        base_urls=bases_of(settings, row),
         api_key=key,
-        account=f"{name}#{hashlib.blake2b(key.encode(), digest_size=3, person=b'account').hexdigest()}",
-        capabilities=_adjusted(ROWS[name], settings),
+        account=f"{row.provider}#{digest}",
+        capabilities=row,
         stored_path=None if media is None else lambda sha256: media.stored_path(sha256=sha256),
     )
+
+
+def bases_of(settings: Settings, row: Capabilities) -> list[str]:
+    """The provider's address and its backups. Raises SettingsError where there is none."""
+    own = DIALECTS[row.provider].base_url
+    bases = settings.provider(row.provider).base_urls or ([own] if own else [])
+    if not bases:
+        variable = f"DAILIES_PROVIDERS__{row.provider.upper()}__BASE_URL"
+        raise SettingsError(faults=f"{variable}: is not set; {row.title} runs at several hosts, so say which")
+    return bases
 
 
 def _adjusted(row: Capabilities, settings: Settings) -> Capabilities:

@@ -19,9 +19,12 @@ HOSTILE = {
 
 def test_the_session_is_played_whatever_the_settings_say(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("DAILIES_DATABASE_URL=sqlite:///real.db\nDAILIES_OPERATOR_DAY_CAP_USD=canary\n")
+    for folder in ("data", "real data"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "providers.toml").write_text("canary = ")
     ran = dailies(tmp_path, "demo", "--headless", "--out", "shown", **HOSTILE)
     assert ran.status == 0, ran.err
-    assert {path.name for path in tmp_path.iterdir()} == {".env", "shown"}
+    assert {path.name for path in tmp_path.iterdir()} == {".env", "data", "real data", "shown"}
     clips = sorted((tmp_path / "shown").glob("*.mp4"))
     assert len(clips) == 4
     for clip in clips:

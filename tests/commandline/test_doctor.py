@@ -23,14 +23,16 @@ def test_a_fresh_folder_is_in_order(tmp_path: Path) -> None:
     ran = dailies(tmp_path, "doctor", "--json")
     assert (ran.status, ran.value["ok"]) == (0, True)
     found = checks(ran)
-    assert {"settings", "data folder", "database", "sqlite", "encoders", "token", "animatic"} == set(found)
+    assert {"settings", "data folder", "database", "sqlite", "encoders", "token", "animatic", "public url"} == set(
+        found
+    )
     assert "DAILIES_DISCORD_TOKEN" in found["token"]["mend"]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_people_read_a_line_for_each(tmp_path: Path) -> None:
     ran = dailies(tmp_path, "doctor")
-    assert (ran.status, ran.err, len(ran.out.splitlines())) == (0, "", 7)
+    assert (ran.status, ran.err, len(ran.out.splitlines())) == (0, "", 8)
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, and long enough to be one" * 100, b"SQLite"])

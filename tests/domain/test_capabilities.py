@@ -23,7 +23,6 @@ from bot.domain.request_errors import (
     ReferenceShapeError,
     ReferencesTotalError,
     ReferenceTooLargeError,
-    TooManyReferencesError,
 )
 from bot.domain.requests import Aspect, Camera, Plan, Request, Style, Tier
 from bot.domain.slots import Frame, Kind, Place, Slot
@@ -185,8 +184,11 @@ def test_a_resolution_of_another_tier_is_named() -> None:
     row = replace(UNIFICALLY, tiers={Tier.FAST: fast, Tier.PRO: pro})
     with pytest.raises(OptionUnsupportedError, match=r"it has 720p here, and 1080p in pro\.$"):
         plan_of(Request(prompt="a fox", resolution="1080p"), row=row)
-    with pytest.raises(OptionUnsupportedError, match=r"it has 720p here\.$"):
+    with pytest.raises(OptionUnsupportedError, match=r"it has 720p here, and 1080p in pro\.$"):
         plan_of(Request(prompt="a fox", resolution="4k"), row=row)
+    for resolution in ("480p", "900p"):
+        with pytest.raises(OptionUnsupportedError, match=r"it has 720p here\.$"):
+            plan_of(Request(prompt="a fox", resolution=resolution), row=row)
 
 
 def test_a_silent_provider_says_so_and_refuses_sound() -> None:
@@ -210,7 +212,7 @@ def test_references_are_counted_per_kind_and_in_total() -> None:
     plan_of(Request(prompt="a fox"), *references, row=replace(UNIFICALLY, references_total_max=3))
     with pytest.raises(OptionUnsupportedError, match="3 references together; 2 is the most"):
         plan_of(Request(prompt="a fox"), *references, row=replace(UNIFICALLY, references_total_max=2))
-    with pytest.raises(TooManyReferencesError, match="3 image references were given; 2 is the most"):
+    with pytest.raises(OptionUnsupportedError, match=r"cannot do 3 image references; 2 is the most\.$"):
         plan_of(Request(prompt="a fox"), *references, row=replace(UNIFICALLY, references_max={Kind.IMAGE: 2}))
 
 

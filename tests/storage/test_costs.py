@@ -73,3 +73,17 @@ async def test_costs_refuse_nothing(books: SqliteBooks) -> None:
 async def test_without_a_provider_nothing_is_booked_beside(books: SqliteBooks, views: SqliteViews, cost: int) -> None:
     await books.write(partial(settle, job_id=1, provider=None, cost=cost))
     assert await costs(views) == []
+
+
+@pytest.mark.parametrize("cost", [None, 40])
+async def test_a_free_call_costs_nothing_and_is_charged_as_quoted(
+    books: SqliteBooks, views: SqliteViews, tmp_path: Path, cost: int | None
+) -> None:
+    def settle_free(tx: Transaction) -> int:
+        tx.ledger.hold(job_id=1, legs=usual_legs(micros=100), actor="7", now_ms=NOON_MS)
+        return tx.ledger.charge(job_id=1, cost_micros=cost, actor="runner", now_ms=NOON_MS, provider="a", is_free=True)
+
+    charged = cost or 100
+    assert await books.write(settle_free) == charged
+    assert await costs(views) == [("a", "2026-11", charged, 0, charged)]
+    assert verify(tmp_path).ok
