@@ -41,7 +41,8 @@ WAIT_SHARE_MAX = 0.25
 WAIT_SECONDS_SURE = 10.0
 SECONDS_PER_REQUEST = 0.3
 """How many seconds of lateness one request is worth."""
-FALLBACK_QUANTILE = 0.9
+FALLBACK_QUANTILE = 0.8
+"""Measured: at 0.9, one slow task in ten makes lost callbacks twice as late; at 0.8 a task costs 0.1 requests more."""
 FALLBACK_STEP_SECONDS = 30.0
 LIST_URGENCY = 1.0
 LIST_PRECISION_SECONDS = 0.05
