@@ -122,7 +122,7 @@ class PollPlan:
             return given + longest_wait_seconds(given)
         at = next(at for at in range(_bin(given), BINS) if self.running[at + 1] <= left)
         before, after = self.running[at], self.running[at + 1]
-        return max(given, EDGES[at] + WIDTHS[at] * (before - left) / (before - after))
+        return EDGES[at] + WIDTHS[at] * (before - left) / (before - after)
 
     def urgency(self, seen: float, now: float) -> float:
         """What asking now gains, in seconds of lateness, about a task last seen running at `seen`.

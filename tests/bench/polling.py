@@ -1,26 +1,32 @@
-"""How soon ends are noticed and for how many requests, as tables: `python tests/bench/polling.py`.
+"""How soon ends are noticed and for how many requests, as tables: `python tests/bench/polling.py [PICTURE]`.
 
 P1 to P9: the shipped plan, bucket and order under a virtual clock with a fixed seed, beside fixed loops and the optimum
 that knows the law. D is the mean lateness in seconds, R the requests of a task, J = D + R × price of a request.
+PICTURE is where a chart of three laws goes, as PNG.
 """
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from bot.domain.polling import SECONDS_PER_REQUEST, PollPlan, Timing, plan_polls
 from tests.bench.account import POLICIES, RUNNING, Pace, paces
+from tests.bench.chart import draw_chart
 from tests.bench.quota import Figure, say, show
 from tests.bench.tables import at_least, at_most, table
 from tests.bench.waits import FIXED, LAWS, Asked, Law, Seconds, asked, asked_at, at_same, optimum
 
 SEED = 2026
-PRICES = (0.1, SECONDS_PER_REQUEST, 1.0, 3.0)
-TASKS = 500
+SHOWN = (0.1, SECONDS_PER_REQUEST, 1.0, 3.0)
+PRICES = (0.03, *SHOWN, 10.0)
+"""What a request is worth, in seconds of lateness: the curve of each law."""
+TASKS = 400
 WARM = 200
 """So many tasks are learned from before anything is counted."""
 EVERY = 5
@@ -218,13 +224,13 @@ def at_equal_lateness(late: float, curve: Mapping[float, Asked]) -> float:
 
 
 def law_table(laws: Laws) -> None:
-    header = ("law", *(f"D / R at {price:g}" for price in PRICES), "optimum at 1", "J ratio .1", ".3", "1", "3")
+    header = ("law", *(f"D / R at {price:g}" for price in SHOWN), "optimum at 1", "J ratio .1", ".3", "1", "3")
     rows = [
         [
             name,
-            *(f"{law.ours[price].late:.2f} / {law.ours[price].requests:.1f}" for price in PRICES),
+            *(f"{law.ours[price].late:.2f} / {law.ours[price].requests:.1f}" for price in SHOWN),
             f"{law.best[1.0].late:.2f} / {law.best[1.0].requests:.1f}",
-            *(f"{law.ratio(price):.2f}" for price in PRICES),
+            *(f"{law.ratio(price):.2f}" for price in SHOWN),
         ]
         for name, law in laws.items()
     ]
@@ -293,7 +299,12 @@ def callback_figures(laws: Laws) -> list[Figure]:
     ]
 
 
-def main() -> int:
+def picture(path: Path, laws: Laws) -> None:
+    drawn = {name: laws[name] for name in ("standard", "slow lane", "rejecting")}
+    draw_chart(path, {name: (law.fixed, [*law.ours.values()], [*law.best.values()]) for name, law in drawn.items()})
+
+
+def main(chart: Path | None) -> int:
     began = time.perf_counter()
     with ProcessPoolExecutor() as pool:
         pacing = {name: pool.submit(paces, name) for name in POLICIES}
@@ -302,6 +313,8 @@ def main() -> int:
     loop_table(laws)
     law_table(laws)
     account_table(found)
+    if chart is not None:
+        picture(chart, laws)
     say("")
     shown = figures(laws, found)
     show([*shown, Figure(name="all of this", found=f"{time.perf_counter() - began:.0f} s")])
@@ -309,4 +322,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
