@@ -42,6 +42,8 @@ bench: $(VENV)/.dev
 	PYTHONPATH=. $(BIN)/python tests/bench/media_fit.py
 	PYTHONPATH=. $(BIN)/python tests/bench/animatic.py
 	PYTHONPATH=. $(BIN)/python tests/bench/delivery.py
+	PYTHONPATH=. $(BIN)/python tests/bench/polling.py
+	PYTHONPATH=. $(BIN)/python tests/bench/fairness.py
 
 nightly: $(VENV)/.dev
 	PYTHONPATH=. $(BIN)/python tests/bench/ledger_model.py 2000 50
