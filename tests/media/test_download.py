@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from bot.media.download import (
     download,
 )
 from bot.media.guard import ForbiddenAddressError, Guard
+from bot.media.parts import PART_SUFFIX, Part
 from tests.media.corpus import Names
 from tests.media.serving import Flaky, Origin, serving
 
@@ -371,3 +373,15 @@ async def _secure_server(context: ssl.SSLContext) -> AsyncIterator[tuple[int, li
         yield runner.addresses[0][1], hosts
     finally:
         await runner.cleanup()
+
+
+def test_a_file_begun_anew_is_another_one_for_whoever_reads_the_first(tmp_path: Path) -> None:
+    with Part(tmp_path / "clip", bytes_max=100) as part:
+        part.take(b"first")
+        path = tmp_path / f"clip{PART_SUFFIX}"
+        with path.open("rb") as reader:
+            part.begin_anew()
+            part.take(b"other, and longer")
+            part.keep()
+            assert not os.path.samestat((tmp_path / "clip").stat(), os.fstat(reader.fileno()))
+    assert ((tmp_path / "clip").read_bytes(), part.size_bytes) == (b"other, and longer", 17)

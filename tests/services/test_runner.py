@@ -310,12 +310,14 @@ async def test_an_outage_longer_than_the_deadline_does_not_lose_the_clip(tmp_pat
 
 
 async def test_a_finished_clip_is_fetched_when_its_storage_comes_back(tmp_path: Path, made: Path) -> None:
-    dead = Succeeded(video="https://127.0.0.1:9/clip.mp4")
+    dead = Succeeded(video="https://127.0.0.1:9/clip.mp4", last_frame="https://127.0.0.1:9/old.png")
+    fresh = Succeeded(video=str(made), last_frame="https://127.0.0.1:9/fresh.png")
     statuses: list[TaskStatus | Exception] = [dead] * 12
-    provider = ScriptedProvider(trusted_host="127.0.0.1:9", statuses=[*statuses, Succeeded(video=str(made))])
+    provider = ScriptedProvider(trusted_host="127.0.0.1:9", statuses=[*statuses, fresh])
     async with set_stage(tmp_path, provider=provider) as stage:
         await stage.ask()
-        assert (await stage.run_to_end()).state is JobState.DELIVERED
+        job = await stage.run_to_end()
+        assert (job.state, job.frame_link) == (JobState.DELIVERED, fresh.last_frame)
 
 
 async def test_requests_per_second_are_spaced_even_for_jobs_that_come_at_once(tmp_path: Path, made: Path) -> None:
