@@ -56,6 +56,12 @@ def test_guilds_take_turns_however_many_jobs_one_of_them_has() -> None:
     assert FairQueue().order(waiting)[:6] == [0, 200, 300, 1, 201, 2]
 
 
+def test_a_rest_earns_no_places_in_advance() -> None:
+    queue = FairQueue().started(job(1, 1))
+    queue, _ = served(queue, jobs_of(2, range(10, 30)), 20)
+    assert queue.order([*jobs_of(1, range(200, 204)), *jobs_of(2, range(100, 104))])[:5] == [200, 100, 201, 101, 202]
+
+
 def test_turns_are_by_seconds_not_by_jobs() -> None:
     waiting = [*jobs_of(1, range(10), seconds=30), *jobs_of(2, range(20, 30), seconds=90)]
     _, started = served(FairQueue(), waiting, 8)
