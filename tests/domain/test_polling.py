@@ -265,6 +265,11 @@ def test_a_list_call_waits_until_the_summed_urgency_is_one() -> None:
     assert sum(plan.urgency(task.seen, task.elapsed + wait) for task in tasks) == pytest.approx(1, abs=0.1)
 
 
+def test_a_list_call_about_slow_tasks_comes_at_the_bound_all_the_same() -> None:
+    plan = plan_polls(timing_of([(890, 20)] * 100), 900)
+    assert list_wait_seconds([Running(plan=plan, seen=0.0, elapsed=50.0)]) == 70
+
+
 @given(some_tasks, st.lists(st.tuples(times, st.floats(0, 200)), min_size=1, max_size=5))
 def test_a_list_call_is_bounded_by_the_task_whose_bound_comes_first(
     tasks: list[tuple[float, float]], running: list[tuple[float, float]]
