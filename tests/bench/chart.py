@@ -27,7 +27,7 @@ def draw_chart(path: Path, laws: Mapping[str, tuple[Mapping[str, Asked], Sequenc
         panel.set_xticks([], minor=True)
     panels[0].set_ylabel("seconds from the end until it is noticed")
     panels[0].set_yticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
-    panels[0].legend(frameon=False, loc="lower left")
+    panels[0].legend(frameon=False, loc="upper right")
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

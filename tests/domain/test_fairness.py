@@ -56,6 +56,12 @@ def test_guilds_take_turns_however_many_jobs_one_of_them_has() -> None:
     assert FairQueue().order(waiting)[:6] == [0, 200, 300, 1, 201, 2]
 
 
+def test_a_rest_earns_no_places_in_advance() -> None:
+    queue = FairQueue().started(job(1, 1))
+    queue, _ = served(queue, jobs_of(2, range(10, 30)), 20)
+    assert queue.order([*jobs_of(1, range(200, 204)), *jobs_of(2, range(100, 104))])[:5] == [200, 100, 201, 101, 202]
+
+
 def test_turns_are_by_seconds_not_by_jobs() -> None:
     waiting = [*jobs_of(1, range(10), seconds=30), *jobs_of(2, range(20, 30), seconds=90)]
     _, started = served(FairQueue(), waiting, 8)
@@ -83,7 +89,7 @@ def test_jobs_outside_any_server_are_one_party() -> None:
 @given(waitings)
 def test_the_order_shown_is_the_order_in_which_they_start(waiting: list[Waiting]) -> None:
     _, started = served(FairQueue(), waiting, len(waiting))
-    assert FairQueue().order(waiting) == [one.job_id for one in started]
+    assert FairQueue().order(waiting) == FairQueue().order(waiting[::-1]) == [one.job_id for one in started]
 
 
 # -- what a flood can do
@@ -218,9 +224,10 @@ def test_guilds_far_behind_are_forgotten_with_their_members() -> None:
     assert set(queue.guilds.leads_ms) == {"3"} == set(queue.members)
 
 
-def test_a_thousand_guilds_leave_a_small_row() -> None:
-    queue = FairQueue()
+def test_a_thousand_guilds_leave_a_small_row_of_those_furthest_ahead() -> None:
+    queue = FairQueue().started(job(1, 1, seconds=900))
     for guild_id in range(1_000, 2_000):
         queue = queue.started(job(guild_id, guild_id, seconds=60 + guild_id % 7))
     assert len(queue.guilds.leads_ms) == len(queue.members) == PARTIES_MAX
+    assert "1" in queue.guilds.leads_ms
     assert len(queue.to_json()) < 20_000

@@ -100,7 +100,7 @@ async def test_a_key_refused_in_mid_flight_holds_new_jobs_and_loses_none(tmp_pat
 
 async def test_a_task_slower_than_usual_says_what_is_usual_then(tmp_path: Path, made: Path) -> None:
     provider = succeeding(made)
-    provider.statuses[:0] = [Pending()] * 40
+    provider.statuses[:0] = [Pending()] * 20
     async with set_stage(tmp_path, provider=provider) as stage:
         seen: list[tuple[int | None, int]] = []
         stage.delivery.on_show = lambda job: seen.append((job.ready_until_ms, stage.clock.ms))
