@@ -88,7 +88,15 @@ class Jobs(Protocol):
         """Make a running job due by then; no fence."""
         ...
 
-    def due(self, *, states: frozenset[JobState], targets: frozenset[TargetKind], now_ms: int, limit: int) -> list[Job]:
+    def due(
+        self,
+        *,
+        states: frozenset[JobState],
+        targets: frozenset[TargetKind],
+        now_ms: int,
+        limit: int,
+        leaving_out: frozenset[int] = frozenset(),
+    ) -> list[Job]:
         """Open jobs whose time has come, the longest waiting first."""
         ...
 

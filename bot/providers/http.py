@@ -30,6 +30,8 @@ READ_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
 POOL_SECONDS = 5.0
 CONNECTIONS_MAX = 100
+KEPT_SECONDS = 45.0
+"""Between two questions about a task, and below the minute after which servers usually hang up."""
 BODY_BYTES_MAX = 1_000_000
 LOGGED_CHARS_MAX = 4096
 RETRY_AFTER_SECONDS_MAX = 600.0
@@ -64,7 +66,11 @@ def make_client(*, keep_alive: bool = True) -> httpx.AsyncClient:
         trust_env=False,
         follow_redirects=False,
         timeout=httpx.Timeout(SUBMIT_SECONDS, connect=CONNECT_SECONDS, pool=POOL_SECONDS),
-        limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=20 if keep_alive else 0),
+        limits=httpx.Limits(
+            max_connections=CONNECTIONS_MAX,
+            max_keepalive_connections=CONNECTIONS_MAX if keep_alive else 0,
+            keepalive_expiry=KEPT_SECONDS,
+        ),
     )
 
 

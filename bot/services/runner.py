@@ -72,9 +72,7 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._answer_bell()
-                for lane in self._lanes:
-                    await self._start_due(lane, group)
-                await self._start_tellings(group)
+                await self._start_due(group)
                 await self._bell.wait(await self._idle_seconds())
 
     async def _answer_bell(self) -> None:
@@ -100,32 +98,36 @@ class Runner:
         """Nothing is under way: whatever comes next is an appointment."""
         return not self._telling and not any(self._busy.values())
 
-    async def _start_due(self, lane: Lane, group: asyncio.TaskGroup) -> None:
-        busy = self._busy[lane.name]
-        if len(busy) >= lane.limit:
-            return
-        states, limit = frozenset(lane.steps), lane.limit + self._busy_count()
+    async def _start_due(self, group: asyncio.TaskGroup) -> None:
         now_ms = self._now_ms()
-        due = await self._books.write(
-            lambda tx: tx.jobs.due(states=states, targets=self._targets, now_ms=now_ms, limit=limit)
-        )
-        free = [job for job in due if not self._is_busy(job.id)]
-        for job in free[: lane.limit - len(busy)]:
-            busy.add(job.id)
+        jobs, items = await self._books.write(lambda tx: self._due(tx, now_ms))
+        for lane, job in jobs:
+            self._busy[lane.name].add(job.id)
             if job.state is JobState.RUNNING:
                 self._polled_ms[job.id] = now_ms
             group.create_task(self._step(lane, job))
-
-    async def _start_tellings(self, group: asyncio.TaskGroup) -> None:
-        now_ms = self._now_ms()
-        due = await self._books.write(
-            lambda tx: tx.outbox.due(targets=self._targets, now_ms=now_ms, limit=TELLINGS_MAX * 2)
-        )
-        for item in due:
+        for item in items:
             key = (item.job_id, item.telling.value)
             if key not in self._telling and len(self._telling) < TELLINGS_MAX:
                 self._telling.add(key)
                 group.create_task(self._tell(item, key))
+
+    def _due(self, tx: Transaction, now_ms: int) -> tuple[list[tuple[Lane, Job]], list[OutboxItem]]:
+        """What each lane has room for, in one look: jobs under way are not even read."""
+        running = frozenset().union(*self._busy.values())
+        jobs = [
+            (lane, job)
+            for lane in self._lanes
+            if (room := lane.limit - len(self._busy[lane.name])) > 0
+            for job in tx.jobs.due(
+                states=frozenset(lane.steps),
+                targets=self._targets,
+                now_ms=now_ms,
+                limit=room,
+                leaving_out=running,
+            )
+        ]
+        return jobs, tx.outbox.due(targets=self._targets, now_ms=now_ms, limit=TELLINGS_MAX * 2)
 
     async def _step(self, lane: Lane, job: Job) -> None:
         try:

@@ -54,7 +54,7 @@ RETURNING fence, due_ms, cancel_asked, thread_id
 _DUE = """
 SELECT * FROM job
 WHERE is_open = 1 AND due_ms <= ? AND state IN (SELECT value FROM json_each(?))
-    AND target_kind IN (SELECT value FROM json_each(?))
+    AND target_kind IN (SELECT value FROM json_each(?)) AND id NOT IN (SELECT value FROM json_each(?))
 ORDER BY due_ms, id LIMIT ?
 """
 # The root first; a cycle cannot come about, for a parent is older than its child.
@@ -141,8 +141,16 @@ class SqliteJobs:
             (due_ms, job_id),
         )
 
-    def due(self, *, states: frozenset[JobState], targets: frozenset[TargetKind], now_ms: int, limit: int) -> list[Job]:
-        rows = self._connection.execute(_DUE, (now_ms, _listed(states), _listed(targets), limit))
+    def due(
+        self,
+        *,
+        states: frozenset[JobState],
+        targets: frozenset[TargetKind],
+        now_ms: int,
+        limit: int,
+        leaving_out: frozenset[int] = frozenset(),
+    ) -> list[Job]:
+        rows = self._connection.execute(_DUE, (now_ms, _listed(states), _listed(targets), _listed(leaving_out), limit))
         return [job_of(row) for row in rows]
 
     def next_due_ms(self, *, targets: frozenset[TargetKind], leaving_out: frozenset[int]) -> int | None:
