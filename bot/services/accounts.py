@@ -122,46 +122,49 @@ class Accounts:
 
 
 class Turnstile:
-    """One account's requests, one after the other at the bucket's pace: submits, then the most urgent question."""
+    """One account's requests, one after the other at the bucket's pace: submits, then the most urgent question.
+
+    Whoever wakes when the bucket is free gives the turn to the one that goes first then, be it another.
+    """
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
         self._numbers = count()
-        self._submits: dict[int, None] = {}
+        self._turns: dict[int, asyncio.Future[None]] = {}
+        self._submits: list[int] = []
         self._polls: dict[int, Callable[[], float]] = {}
-        self._moved = asyncio.Event()
 
     async def turn(self, urgency: Callable[[], float] | None) -> None:
         """`urgency` None: a submit."""
-        number = next(self._numbers)
+        number, mine = next(self._numbers), asyncio.get_running_loop().create_future()
+        self._turns[number] = mine
         if urgency is None:
-            self._submits[number] = None
+            self._submits.append(number)
         else:
             self._polls[number] = urgency
         try:
-            while True:
+            while not mine.done():
                 seconds = self._bucket.wait_seconds(_loop_seconds())
-                if seconds <= 0 and self._first() == number:
-                    self._bucket.take(_loop_seconds())
-                    return
-                await self._move(seconds if seconds > 0 else None)
+                if seconds > 0:
+                    await asyncio.wait({mine}, timeout=seconds)
+                else:
+                    self._give()
         finally:
-            self._submits.pop(number, None)
-            self._polls.pop(number, None)
-            self._moved.set()
-            self._moved = asyncio.Event()
+            self._leave(number)
 
-    def _first(self) -> int | None:
+    def _give(self) -> None:
         urgencies = {number: urgency() for number, urgency in self._polls.items()}
-        return most_urgent(submits=list(self._submits), urgencies=urgencies)
+        first = most_urgent(submits=self._submits, urgencies=urgencies)
+        if first is not None:
+            self._bucket.take(_loop_seconds())
+            self._turns[first].set_result(None)
+            self._leave(first)
 
-    async def _move(self, seconds: float | None) -> None:
-        """Until the bucket is free; where it is, until whoever goes first has gone."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._moved.wait()
-        except TimeoutError:
-            return
+    def _leave(self, number: int) -> None:
+        self._turns.pop(number, None)
+        self._polls.pop(number, None)
+        if number in self._submits:
+            self._submits.remove(number)
 
 
 def _loop_seconds() -> float:

@@ -1,0 +1,54 @@
+"""The turnstile of an account: its pace, submits first, and nobody stuck behind a rank that changes."""
+
+import asyncio
+from itertools import count, pairwise
+
+from bot.domain.pacing import Bucket
+from bot.services.accounts import Turnstile
+
+SECONDS_MAX = 10.0
+
+
+async def test_everybody_gets_a_turn_though_ranks_change_at_every_look() -> None:
+    turnstile, looks = Turnstile(Bucket(requests_per_second=500)), count()
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as group:
+        for number in range(60):
+            group.create_task(turnstile.turn(lambda number=number: (next(looks) * 7 + number) % 60))  # type: ignore[misc] # the lambda's default
+
+
+async def test_a_submit_goes_before_polls_and_the_most_urgent_poll_before_others() -> None:
+    turnstile, order = Turnstile(Bucket(requests_per_second=50)), list[str]()
+
+    async def take(name: str, urgency: float | None) -> None:
+        await turnstile.turn(None if urgency is None else lambda: urgency)
+        order.append(name)
+
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as group:
+        await turnstile.turn(None)
+        for name, urgency in (("idle", 0.1), ("late", 9.0), ("second", None), ("third", None)):
+            group.create_task(take(name, urgency))
+    assert order == ["second", "third", "late", "idle"]
+
+
+async def test_no_second_has_more_requests_than_the_account_takes() -> None:
+    turnstile, at = Turnstile(Bucket(requests_per_second=40)), list[float]()
+
+    async def take() -> None:
+        await turnstile.turn(None)
+        at.append(asyncio.get_running_loop().time())
+
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(take())
+    assert all(later - earlier >= 0.99 / 40 for earlier, later in pairwise(at))
+
+
+async def test_whoever_gives_up_leaves_the_turn_to_the_others() -> None:
+    turnstile = Turnstile(Bucket(requests_per_second=20))
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as group:
+        await turnstile.turn(None)
+        gone = group.create_task(turnstile.turn(None))
+        kept = group.create_task(turnstile.turn(lambda: 1.0))
+        await asyncio.sleep(0)
+        gone.cancel()
+    assert (gone.cancelled(), kept.done()) == (True, True)
