@@ -72,6 +72,13 @@ class Jobs(Protocol):
         """
         ...
 
+    def see(self, job: Job) -> None:
+        """Store of a job in the same state when it is due again and what was seen of its task; the rest as it is.
+
+        What happens most often must cost least. Raises StaleJobError.
+        """
+        ...
+
     def place(self, job_id: int, *, thread_id: int) -> None:
         """Remember the thread that was opened for the job; no fence."""
         ...
@@ -98,6 +105,12 @@ class Jobs(Protocol):
         leaving_out: frozenset[int] = frozenset(),
     ) -> list[Job]:
         """Open jobs whose time has come, the longest waiting first."""
+        ...
+
+    def states_due(
+        self, *, targets: frozenset[TargetKind], now_ms: int, leaving_out: frozenset[int]
+    ) -> frozenset[JobState]:
+        """In which states there are jobs, of those not left out, whose time has come."""
         ...
 
     def next_due_ms(self, *, targets: frozenset[TargetKind], leaving_out: frozenset[int]) -> int | None:

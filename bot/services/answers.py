@@ -119,7 +119,7 @@ class Answers:
         is_news = (waiting.progress, waiting.ready_until_ms) != (job.progress, job.ready_until_ms)
 
         def save(tx: Transaction) -> None:
-            tx.jobs.save(waiting)
+            tx.jobs.see(waiting)
             if is_news:
                 tx.outbox.put(job_id=job.id, telling=Telling.CARD, due_ms=now_ms)
 

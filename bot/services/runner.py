@@ -72,8 +72,8 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._answer_bell()
-                await self._start_due(group)
-                await self._bell.wait(await self._idle_seconds())
+                next_ms = await self._start_due(group)
+                await self._bell.wait(self._idle_seconds(next_ms))
 
     async def _answer_bell(self) -> None:
         """A job under way waits for the end of its step: the appointment that the step makes would drown the ring."""
@@ -98,9 +98,10 @@ class Runner:
         """Nothing is under way: whatever comes next is an appointment."""
         return not self._telling and not any(self._busy.values())
 
-    async def _start_due(self, group: asyncio.TaskGroup) -> None:
+    async def _start_due(self, group: asyncio.TaskGroup) -> int:
+        """Start what is due; returns when there is something to do next."""
         now_ms = self._now_ms()
-        jobs, items = await self._books.write(lambda tx: self._due(tx, now_ms))
+        jobs, items, next_ms = await self._books.write(lambda tx: self._due(tx, now_ms))
         for lane, job in jobs:
             self._busy[lane.name].add(job.id)
             if job.state is JobState.RUNNING:
@@ -111,23 +112,32 @@ class Runner:
             if key not in self._telling and len(self._telling) < TELLINGS_MAX:
                 self._telling.add(key)
                 group.create_task(self._tell(item, key))
+        return next_ms
 
-    def _due(self, tx: Transaction, now_ms: int) -> tuple[list[tuple[Lane, Job]], list[OutboxItem]]:
-        """What each lane has room for, in one look: jobs under way are not even read."""
+    def _due(self, tx: Transaction, now_ms: int) -> tuple[list[tuple[Lane, Job]], list[OutboxItem], int]:
+        """What each lane has room for, and the next appointment, in one look: jobs under way are not even read."""
         running = frozenset().union(*self._busy.values())
+        due = tx.jobs.states_due(targets=self._targets, now_ms=now_ms, leaving_out=running)
         jobs = [
             (lane, job)
             for lane in self._lanes
-            if (room := lane.limit - len(self._busy[lane.name])) > 0
+            if (states := due & lane.steps.keys()) and (room := lane.limit - len(self._busy[lane.name])) > 0
             for job in tx.jobs.due(
-                states=frozenset(lane.steps),
+                states=states,
                 targets=self._targets,
                 now_ms=now_ms,
                 limit=room,
                 leaving_out=running,
             )
         ]
-        return jobs, tx.outbox.due(targets=self._targets, now_ms=now_ms, limit=TELLINGS_MAX * 2)
+        items = tx.outbox.due(targets=self._targets, now_ms=now_ms, limit=TELLINGS_MAX * 2)
+        begun = running | {job.id for _, job in jobs}
+        telling = frozenset(job_id for job_id, _ in self._telling) | {item.job_id for item in items}
+        next_ms = min(
+            tx.jobs.next_due_ms(targets=self._targets, leaving_out=begun) or _NEVER_MS,
+            tx.outbox.next_due_ms(targets=self._targets, leaving_out=telling) or _NEVER_MS,
+        )
+        return jobs, items, next_ms
 
     async def _step(self, lane: Lane, job: Job) -> None:
         try:
@@ -176,26 +186,15 @@ class Runner:
             self._telling.discard(key)
             self._bell.ring()
 
-    async def _idle_seconds(self) -> float:
+    def _idle_seconds(self, next_ms: int) -> float:
         """Busy jobs are left out of the appointments: their own end rings the bell."""
-        running = frozenset().union(*self._busy.values())
-        telling = frozenset(job_id for job_id, _ in self._telling)
-        next_ms = await self._books.write(
-            lambda tx: min(
-                tx.jobs.next_due_ms(targets=self._targets, leaving_out=running) or _NEVER_MS,
-                tx.outbox.next_due_ms(targets=self._targets, leaving_out=telling) or _NEVER_MS,
-            )
-        )
         seconds = (next_ms - self._now_ms()) / 1000
-        if seconds <= 0 and (running or telling):
+        if seconds <= 0 and not self.is_idle:
             return CROWDED_SECONDS_MAX
         return min(max(seconds, 0), IDLE_SECONDS_MAX)
 
     def _is_busy(self, job_id: int) -> bool:
         return any(job_id in taken for taken in self._busy.values())
-
-    def _busy_count(self) -> int:
-        return sum(len(taken) for taken in self._busy.values())
 
 
 _NEVER_MS = 2**62

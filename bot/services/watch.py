@@ -117,7 +117,7 @@ class Watcher:
 
         if await self._accounts.turn(account, urgency):
             return True
-        await self._books.write(lambda tx: tx.jobs.save(job.waiting(due_ms=self._now_ms())))
+        await self._books.write(lambda tx: tx.jobs.see(job.waiting(due_ms=self._now_ms())))
         return False
 
     async def _busy(self, jobs: Sequence[Job], account: Provider, fault: ProviderBusyError) -> None:

@@ -51,11 +51,23 @@ UPDATE job SET
 WHERE id = :id AND fence = :fence
 RETURNING fence, due_ms, cancel_asked, thread_id
 """
+_SEEN = """
+UPDATE job SET
+    due_ms = CASE WHEN cancel_asked > :cancel_asked THEN MIN(:due_ms, since_ms) ELSE :due_ms END, fence = fence + 1,
+    tries = :tries, progress = :progress, seen_ms = :seen_ms, ready_from_ms = :ready_from_ms,
+    ready_until_ms = :ready_until_ms
+WHERE id = :id AND fence = :fence
+"""
 _DUE = """
 SELECT * FROM job
 WHERE is_open = 1 AND due_ms <= ? AND state IN (SELECT value FROM json_each(?))
     AND target_kind IN (SELECT value FROM json_each(?)) AND id NOT IN (SELECT value FROM json_each(?))
 ORDER BY due_ms, id LIMIT ?
+"""
+_STATES_DUE = """
+SELECT DISTINCT state FROM job
+WHERE is_open = 1 AND due_ms <= ? AND target_kind IN (SELECT value FROM json_each(?))
+    AND id NOT IN (SELECT value FROM json_each(?))
 """
 # The root first; a cycle cannot come about, for a parent is older than its child.
 PATH_TO = """
@@ -120,6 +132,11 @@ class SqliteJobs:
         fence, due_ms, cancel_asked, thread_id = saved[0]
         return replace(job, fence=fence, due_ms=due_ms, cancel_asked=bool(cancel_asked), thread_id=thread_id)
 
+    def see(self, job: Job) -> None:
+        values = {name: getattr(job, name) for name in _SEEN_FIELDS}
+        if not self._connection.execute(_SEEN, values | {"cancel_asked": int(job.cancel_asked)}).rowcount:
+            raise StaleJobError(f"job {job.id} is not as it was at save {job.fence}")
+
     def place(self, job_id: int, *, thread_id: int) -> None:
         self._connection.execute("UPDATE job SET thread_id = ? WHERE id = ?", (thread_id, job_id))
 
@@ -152,6 +169,12 @@ class SqliteJobs:
     ) -> list[Job]:
         rows = self._connection.execute(_DUE, (now_ms, _listed(states), _listed(targets), _listed(leaving_out), limit))
         return [job_of(row) for row in rows]
+
+    def states_due(
+        self, *, targets: frozenset[TargetKind], now_ms: int, leaving_out: frozenset[int]
+    ) -> frozenset[JobState]:
+        rows = self._connection.execute(_STATES_DUE, (now_ms, _listed(targets), _listed(leaving_out)))
+        return frozenset(JobState(row[0]) for row in rows)
 
     def next_due_ms(self, *, targets: frozenset[TargetKind], leaving_out: frozenset[int]) -> int | None:
         row = self._connection.execute(_NEXT_DUE, (_listed(targets), _listed(leaving_out))).fetchone()
@@ -279,6 +302,7 @@ def job_of(row: sqlite3.Row) -> Job:
     )
 
 
+_SEEN_FIELDS = ("id", "fence", "due_ms", "tries", "progress", "seen_ms", "ready_from_ms", "ready_until_ms")
 _PLAIN = (
     "id",
     "guild_id",
