@@ -127,7 +127,8 @@ def clip_content(job: Job, *, chain: Sequence[Job] = ()) -> str:
         Work.PREVIEW: "the preview: a storyboard made here, free of charge. The clip itself is not made yet.",
     }[job.work]
     made = words.options(job.plan) if job.plan else total(chain) if chain else ""
-    facts = [made, words.fitted(job)]
+    late = "It came after it was given up, so it is free." if job.is_late else ""
+    facts = [made, words.fitted(job), late]
     return "\n".join([f"<@{job.member_id}> {said}", *(f"-# {fact}" for fact in facts if fact)])
 
 

@@ -53,11 +53,15 @@ def stage(job: Job, *, ahead: int | None = None) -> str:
         return "Changing the files as agreed"
     if job.state is JobState.QUEUED and job.work is Work.CLIP and ahead is not None:
         return f"{words}: next" if ahead == 0 else f"{words}: {ahead} before it"
-    if job.state is JobState.RUNNING and job.progress:
+    return _running(job, words) if job.state is JobState.RUNNING else words
+
+
+def _running(job: Job, words: str) -> str:
+    if job.is_late:
+        return "Overdue: free if it still comes"
+    if job.progress:
         return f"{words}: {job.progress} %"
-    if job.state is JobState.RUNNING and job.cancel_asked:
-        return f"{words}: it can no longer be stopped"
-    return words
+    return f"{words}: it can no longer be stopped" if job.cancel_asked else words
 
 
 def options(plan: Plan) -> str:
@@ -69,8 +73,9 @@ def options(plan: Plan) -> str:
 
 
 def offer(one: Offer) -> str:
-    """A button's label, 80 characters at most."""
-    return f"Make it {one.tier.value} at {one.title}, {dollars(one.quote_micros)} at most"
+    """A button's label, 80 characters at most; cents, rounded up, are enough to decide by."""
+    cents = -(-one.quote_micros // 10_000)
+    return f"Make it at {one.title} ({one.tier.value.capitalize()}): {dollars(cents * 10_000)} at most"
 
 
 def expected(job: Job) -> str:

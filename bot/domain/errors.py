@@ -210,7 +210,10 @@ class DeadlineError(ProviderError):
     """No end of the task within its deadline."""
 
     code: ClassVar[str] = "deadline"
-    template: ClassVar[str] = "{provider} gave no result within {minutes:.0f} minutes. Nothing was charged."
+    template: ClassVar[str] = (
+        "{provider} gave no result within {minutes:.0f} minutes. Nothing was charged. "
+        "Should the clip still come within a day, it is posted here for free."
+    )
     provider: str
     minutes: float
 

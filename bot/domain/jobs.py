@@ -169,7 +169,8 @@ class Job:
 
     `seen_ms` is when the provider last said that the task runs. `frame_link` is its own picture of the last frame.
     `usual_seconds` is what the provider needs for a clip like this, `ready_from_ms` to `ready_until_ms` when such a
-    clip is usually ready. `offers` stand on a job that ended because its provider could not take it.
+    clip is usually ready. `is_late`: it watches the task of a job that was given up, for a clip that comes for free.
+    `offers` stand on a job that ended because its provider could not take it.
 
     `parent_id` is the clip that this one continues, previews, or ends the film. `has_agreed`: the requester lets the
     references be changed as the plan says. `last_frame` is the content hash of the clip's last frame. `upload_path` is
@@ -218,6 +219,7 @@ class Job:
     message_id: int | None = None
     error_code: str | None = None
     error_text: str | None = None
+    is_late: bool = False
     offers: tuple[Offer, ...] = ()
 
     def to(self, state: JobState, *, now_ms: int, **changes: Any) -> "Job":  # Any: the fields of this class, by name
@@ -240,7 +242,7 @@ class Job:
 
     @property
     def books_money(self) -> bool:
-        return self.work is Work.CLIP
+        return self.work is Work.CLIP and not self.is_late
 
     @property
     def title(self) -> str:

@@ -1,6 +1,7 @@
 """What a provider's answer about a running task comes to: patience, a clip, an end."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -18,6 +19,9 @@ GONE_TRIES_MAX = 6
 """So many failed polls in a row, two minutes with their pauses: a provider may not find its own new task at first."""
 UNHEARD_SECONDS_MAX = 24 * 3600
 UNSERVED_WAIT_MS = 60_000
+LATE_SECONDS_MAX = 24 * 3600
+LATE_WAIT_SECONDS = 300.0
+"""A clip that was given up is looked for now and then."""
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +30,17 @@ class Answers:
     """Only the provider's own answer ends a job, or its deadline."""
 
     def __init__(
-        self, *, books: Books, router: Router, line: Line, timings: Timings, now_ms: Callable[[], int]
+        self,
+        *,
+        books: Books,
+        router: Router,
+        line: Line,
+        timings: Timings,
+        mint: Callable[[], int],
+        now_ms: Callable[[], int],
     ) -> None:
+        """`mint` makes ids for jobs that nobody asked for."""
+        self._mint = mint
         self._books = books
         self._router = router
         self._line = line
@@ -93,10 +106,12 @@ class Answers:
 
     async def _still_running(self, job: Job, account: Provider, progress: int | None, wait_seconds: float) -> None:
         """Only the provider's own "not yet" counts towards its deadline."""
-        elapsed_ms, deadline_seconds = self.elapsed_ms(job), account.capabilities.deadline_seconds
+        elapsed_ms = self.elapsed_ms(job)
+        deadline_seconds = LATE_SECONDS_MAX if job.is_late else account.capabilities.deadline_seconds
         if elapsed_ms > deadline_seconds * 1000:
             await self._abandon_after(job, deadline_seconds)
             return
+        wait_seconds = LATE_WAIT_SECONDS if job.is_late else wait_seconds
         late = await self._later_than_usual(job, elapsed_ms)
         progress = job.progress if progress is None else progress
         await self._wait(job, round(wait_seconds * 1000), progress=progress, seen_ms=self._now_ms(), **late)
@@ -111,7 +126,8 @@ class Answers:
         return {"ready_from_ms": begun_ms + round(low * 1000), "ready_until_ms": begun_ms + round(high * 1000)}
 
     async def _abandon_after(self, job: Job, seconds: int) -> None:
-        await self._books.write(lambda tx: self._abandon(tx, job, seconds))
+        late = self._late(job)
+        await self._books.write(lambda tx: self._abandon(tx, job, seconds, late))
 
     async def _wait(self, job: Job, wait_ms: int, *, tries: int = 0, **changes: int | None) -> None:
         now_ms = self._now_ms()
@@ -120,18 +136,39 @@ class Answers:
 
         def save(tx: Transaction) -> None:
             tx.jobs.see(waiting)
-            if is_news:
+            if is_news and not job.is_late:
                 tx.outbox.put(job_id=job.id, telling=Telling.CARD, due_ms=now_ms)
 
         await self._books.write(save)
 
-    def _abandon(self, tx: Transaction, job: Job, seconds: int) -> None:
+    def _abandon(self, tx: Transaction, job: Job, seconds: int, late: Job | None) -> None:
         for attempt in tx.jobs.attempts(job.id)[-1:]:
             exposed = attempt.became(Outcome.ACCEPTED, task_id=job.task_id, exposure_micros=job.quote_micros or 0)
             tx.jobs.write_attempt(exposed)
         title = self._router.row(job.plan.provider).title if job.plan else "The provider"
         end(tx, job, JobState.ABANDONED, DeadlineError(provider=title, minutes=seconds / 60), now_ms=self._now_ms())
         self._line.finish(tx, job)
+        if late is not None:
+            tx.jobs.add(late)
+
+    def _late(self, job: Job) -> Job | None:
+        """What goes on watching the task of a job that is given up: its clip may still come, and is free then."""
+        if job.is_late or self.elapsed_ms(job) > LATE_SECONDS_MAX * 1000:
+            return None
+        now_ms = self._now_ms()
+        return replace(
+            job,
+            id=self._mint(),
+            is_late=True,
+            quote_micros=None,
+            cost_micros=None,
+            cancel_asked=False,
+            created_ms=now_ms,
+            since_ms=now_ms,
+            due_ms=now_ms + round(LATE_WAIT_SECONDS * 1000),
+            fence=0,
+            tries=0,
+        )
 
 
 def _failure(title: str, status: Failed) -> ProviderError:

@@ -45,7 +45,12 @@ def _tellings(job: Job, state: JobState, error: BotError) -> tuple[Telling, ...]
 
 
 def _tell(tx: Transaction, before: Job, after: Job, tellings: tuple[Telling, ...], *, now_ms: int) -> None:
-    """The request for approval is told when it comes up, and again when it is settled."""
+    """The request for approval is told when it comes up, and again when it is settled.
+
+    Whoever was told that a clip was given up hears of it again only if it comes.
+    """
+    if after.is_late and after.state is not JobState.DELIVERED:
+        return
     asked = (Telling.APPROVAL,) if JobState.APPROVING in {before.state, after.state} else ()
     for telling in (*tellings, *asked):
         tx.outbox.put(job_id=after.id, telling=telling, due_ms=now_ms)

@@ -20,7 +20,7 @@ from bot.services.submit import Handover, Submitter, planned, to_its_end
 from bot.services.timings import Timings, usual_range, usually
 
 CARDS_MOVED_MAX = 5
-"""So many of those who wait see their place move when one starts."""
+"""So many of those who wait see their place move when one comes or starts."""
 QUEUED_HOURS_MAX = 24
 LOOK_AGAIN_MS = 15_000
 """Whoever frees a place wakes the next one; so often everyone looks by themselves."""
@@ -107,6 +107,13 @@ class Starter:
         tx.jobs.save(job.waiting(due_ms=due_ms))
         if (before.ready_from_ms is None) != (job.ready_from_ms is None) or before.error_text != job.error_text:
             tx.outbox.put(job_id=job.id, telling=Telling.CARD, due_ms=self._now_ms())
+        if before.ready_from_ms is None:  # it is new in the line: others may have moved back
+            self._tell_waiting(tx, job)
+
+    def _tell_waiting(self, tx: Transaction, job: Job) -> None:
+        waiting = tx.jobs.waiting(planned(job).provider, targets=frozenset({job.target.kind}))
+        for one in waiting[:CARDS_MOVED_MAX]:
+            tx.outbox.put(job_id=one.job_id, telling=Telling.CARD, due_ms=self._now_ms())
 
     def _begun(self, tx: Transaction, job: Job, account: Provider, usual: PollPlan) -> tuple[Job, Provider, Attempt]:
         provider, now_ms = planned(job).provider, self._now_ms()
@@ -122,6 +129,5 @@ class Starter:
         begun = move(tx, job, JobState.SUBMITTING, now_ms=now_ms, offers=(), error_text=None, **changes)
         self._line.start(tx, begun, provider)
         self._line.wake(tx, begun, due_ms=now_ms + round(1000 / account.capabilities.requests_per_second))
-        for one in tx.jobs.waiting(provider, targets=frozenset({job.target.kind}))[:CARDS_MOVED_MAX]:
-            tx.outbox.put(job_id=one.job_id, telling=Telling.CARD, due_ms=now_ms)
+        self._tell_waiting(tx, begun)
         return begun, account, attempt

@@ -24,14 +24,14 @@ INSERT INTO job (
     due_ms, since_ms, fence, tries, attempts, plan, provider, quote_micros, cost_micros, account, task_id,
     submitted_ms, result, progress, cancel_asked, thread_id, clip_path, clip_bytes, has_agreed, last_frame,
     upload_path, upload_bytes, fitting, channel_id, message_id, error_code, error_text, frame_link, seen_ms,
-    usual_seconds, ready_from_ms, ready_until_ms, offers
+    usual_seconds, ready_from_ms, ready_until_ms, is_late, offers
 ) VALUES (
     :id, :guild_id, :member_id, :role_ids, :work, :parent_id, :target_kind, :target, :request, :state, :is_open,
     :created_ms, :due_ms, :since_ms, :fence, :tries, :attempts, :plan, :provider, :quote_micros, :cost_micros,
     :account, :task_id, :submitted_ms, :result, :progress, :cancel_asked, :thread_id, :clip_path, :clip_bytes,
     :has_agreed, :last_frame, :upload_path, :upload_bytes, :fitting, :channel_id, :message_id, :error_code,
     :error_text, :frame_link, :seen_ms, :usual_seconds, :ready_from_ms,
-    :ready_until_ms, :offers
+    :ready_until_ms, :is_late, :offers
 ) ON CONFLICT (id) DO NOTHING
 """
 # A wish to cancel that came during the step must not wait for the appointment that the step makes.
@@ -298,6 +298,7 @@ def job_of(row: sqlite3.Row) -> Job:
         fitting=None if row["fitting"] is None else Fitting(row["fitting"]),
         plan=None if plan is None else _PLAN.validate_json(plan),
         cancel_asked=bool(row["cancel_asked"]),
+        is_late=bool(row["is_late"]),
         offers=_OFFERS.validate_json(row["offers"]),
     )
 
@@ -355,6 +356,7 @@ def _values(job: Job) -> dict[str, object]:
         "plan": None if job.plan is None else _PLAN.dump_json(job.plan).decode(),
         "provider": None if job.plan is None else job.plan.provider,
         "cancel_asked": int(job.cancel_asked),
+        "is_late": int(job.is_late),
         "offers": _OFFERS.dump_json(job.offers).decode(),
     }
 

@@ -86,7 +86,8 @@ LEFT JOIN reservation ON reservation.job_id = job.id AND EXISTS (
     WHERE month.id = reservation.balance_id AND month.owner = owner.id AND month.period = 'month'
 )
 LEFT JOIN balance ON balance.id = reservation.balance_id
-WHERE job.guild_id = ? AND job.created_ms >= ? AND job.created_ms < ? AND job.is_open = 0 AND job.work = 'clip'
+WHERE job.guild_id = ? AND job.created_ms >= ? AND job.created_ms < ? AND job.is_open = 0
+    AND job.work = 'clip' AND job.is_late = 0
 GROUP BY job.id
 """
 COSTS = """

@@ -37,7 +37,7 @@ WHERE transfer.kind = 'hold' AND reservation.id IS NULL ORDER BY transfer.seq LI
 """
 _JOB_AGAINST_HOLDS = """
 SELECT job.id, job.state FROM job
-WHERE (job.work = 'clip' AND job.state IN (SELECT value FROM json_each(?)))
+WHERE (job.work = 'clip' AND job.is_late = 0 AND job.state IN (SELECT value FROM json_each(?)))
     <> EXISTS (SELECT 1 FROM reservation WHERE reservation.job_id = job.id AND reservation.state = 'held')
 ORDER BY job.id LIMIT ?
 """

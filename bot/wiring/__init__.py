@@ -72,6 +72,8 @@ from bot.wiring.lanes import lanes_at_providers
 LINK_SECRET_BYTES = 32
 PLACEHOLDER = "https://placeholder.invalid/files"
 """What a dry run shows where a provider would get a link."""
+PLACEHOLDER_DOOR = "https://placeholder.invalid/hooks"
+"""Likewise where it would get an address to call back."""
 
 log = structlog.get_logger(__name__)
 
@@ -154,6 +156,7 @@ class Workshop:
                 accounts=self.accounts,
                 sources=self.sources,
                 hooks=Hooks(door=None if self._hook_links is None else self._hook_links.address),
+                mint=lambda: mint_job_id(now_ms()),
                 now_ms=now_ms,
             ),
             Lane(name="transfer", steps={JobState.FETCHING: finisher.fetch}, limit=4, seconds_max=900),
@@ -278,7 +281,8 @@ async def dry_run(settings: Settings, request: Request) -> tuple[Plan, int, Wire
                 if plan.provider == "animatic"
                 else paid_account(scratch, router.row(plan.provider), "no-key-needed", clients)
             )
-            return plan, router.quote(plan), provider.describe(plan=plan, links=links)
+            callback = None if settings.public_url is None else PLACEHOLDER_DOOR
+            return plan, router.quote(plan), provider.describe(plan=plan, links=links, callback=callback)
 
 
 async def run_bot(settings: Settings) -> None:

@@ -28,6 +28,7 @@ def lanes_at_providers(
     accounts: Accounts,
     sources: Sources,
     hooks: Hooks,
+    mint: Callable[[], int],
     now_ms: Callable[[], int],
 ) -> list[Lane]:
     line = Line(now_ms=now_ms)
@@ -55,7 +56,7 @@ def lanes_at_providers(
         submitter=submitter,
         now_ms=now_ms,
     )
-    answers = Answers(books=books, router=router, line=line, timings=timings, now_ms=now_ms)
+    answers = Answers(books=books, router=router, line=line, timings=timings, mint=mint, now_ms=now_ms)
     watcher = Watcher(books=books, accounts=accounts, answers=answers, timings=timings, hooks=hooks, now_ms=now_ms)
     submits = {
         JobState.QUEUED: starter.step,

@@ -5,6 +5,7 @@ answers are fetched with nothing around them. CPU seconds of this process alone.
 """
 
 import asyncio
+import itertools
 import multiprocessing
 import resource
 import time
@@ -170,6 +171,7 @@ async def runner(folder: Path, url: str, count: int, *, due_ms: int) -> AsyncIte
             accounts=Accounts(providers={"unifically": [account]}, now_ms=now_ms),
             sources=Sources(signed=None, now_ms=now_ms),
             hooks=Hooks(door=None),
+            mint=itertools.count(2 * 10**18).__next__,
             now_ms=now_ms,
         )
         teller = Teller(books=books, delivery=delivery, now_ms=now_ms)

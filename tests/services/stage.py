@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,7 @@ class Stage:
             accounts=self.accounts,
             sources=sources,
             hooks=Hooks(door=None),
+            mint=count(2 * 10**18).__next__,
             now_ms=now_ms,
         )
         finish = Finisher(

@@ -11,6 +11,8 @@ from bot.ports.outside import Failed, Pending, ProviderBusyError, Succeeded, Tas
 from bot.services.timings import key_of
 from tests.services.stage import JOB, ROW, ScriptedProvider, set_stage, succeeding
 
+LATE = 2 * 10**18
+"""The first id that the stage mints."""
 LISTING = replace(ROW, lists=True)
 FAILED = Failed(reason="GPU lost")
 
@@ -110,3 +112,30 @@ async def test_a_task_slower_than_usual_says_what_is_usual_then(tmp_path: Path, 
         running = [until for until, _ in seen if until is not None]
         assert len(set(running)) > 1
         assert isinstance(provider.statuses[-1], Succeeded)
+
+
+async def test_a_clip_that_comes_after_its_job_was_given_up_is_posted_for_free(tmp_path: Path, made: Path) -> None:
+    provider = succeeding(made)
+    provider.statuses[:0] = [Pending()] * 120  # beyond the deadline of 300 s, within the day after
+    async with set_stage(tmp_path, provider=provider) as stage:
+        await stage.ask()
+        given_up = await stage.run_until(JobState.ABANDONED)
+        assert "posted here for free" in (given_up.error_text or "")
+        shown = len(stage.delivery.shown)
+        late = await stage.run_until(JobState.DELIVERED, job_id=LATE)
+        assert (late.is_late, late.cost_micros, late.task_id) == (True, 0, "task-1")
+        assert (stage.delivery.shown[shown:], stage.delivery.posts) == ([JobState.DELIVERED], [LATE])
+        assert len(stage.delivery.notices) == 1
+        assert set((await stage.spent()).values()) <= {(0, 0)}
+
+
+async def test_a_clip_that_never_comes_is_looked_for_for_a_day_and_nobody_hears_of_it_again(tmp_path: Path) -> None:
+    provider = ScriptedProvider(statuses=[Pending()])
+    async with set_stage(tmp_path, provider=provider) as stage:
+        await stage.ask()
+        await stage.run_until(JobState.ABANDONED)
+        begun_ms = stage.clock.ms
+        late = await stage.run_until(JobState.ABANDONED, job_id=LATE)
+        assert (late.submitted_ms or 0) + 24 * 3_600_000 <= stage.clock.ms
+        assert stage.clock.ms - begun_ms > 23 * 3_600_000
+        assert len(stage.delivery.notices) == 1

@@ -112,7 +112,7 @@ async def test_what_is_dearer_elsewhere_is_made_only_when_the_requester_clicks(t
         failed = await here.told.ended(asked)
         assert (failed.state, failed.error_code, here.third.submits) == (JobState.FAILED, "provider_auth", [])
         card = await asked.response()
-        assert buttons(card) == ["Make it fast at ModelArk, $1.21968 at most"]
+        assert buttons(card) == ["Make it at ModelArk (Fast): $1.22 at most"]
         stranger = here.told.other.click(card, f"dailies:offer0:{asked.id}")
         assert "no job" in (await stranger.follow_up()).content
         clicked = here.told.member.click(card, f"dailies:offer0:{asked.id}")

@@ -5,6 +5,7 @@ ALTER TABLE job ADD COLUMN seen_ms INTEGER;
 ALTER TABLE job ADD COLUMN usual_seconds INTEGER;
 ALTER TABLE job ADD COLUMN ready_from_ms INTEGER;
 ALTER TABLE job ADD COLUMN ready_until_ms INTEGER;
+ALTER TABLE job ADD COLUMN is_late INTEGER NOT NULL DEFAULT 0 CHECK (is_late IN (0, 1));
 ALTER TABLE job ADD COLUMN offers TEXT NOT NULL DEFAULT '[]';
 
 -- How long tasks take, learned from those that ended. `counts` is a JSON list over the edges of `domain/polling`.
