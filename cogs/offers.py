@@ -18,10 +18,10 @@ class OfferClicks(commands.Cog):
         self._whispers = whispers
 
     @commands.Cog.listener()
-    async def on_offer_click(self, interaction: discord.Interaction, job_id: int, number: int) -> None:
+    async def on_offer_click(self, interaction: discord.Interaction, job_id: int, key: str) -> None:
         async with answering(interaction):
             asked = await acknowledge(interaction, self._whispers)
-            await self._offers.take(asked, job_id=job_id, number=number)
+            await self._offers.take(asked, job_id=job_id, key=key)
 
 
 async def setup(bot: DailiesBot) -> None:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -57,7 +56,7 @@ async def _try(settings: Settings, row: Capabilities, key: str, clock: Clock, wh
             return Check(name=row.provider, verdict=Verdict.FAILED, detail=f"{which}: {error}.", mend=mend)
         with suppress(TaskGoneError, ProviderBusyError):  # the answers themselves tell more
             await account.read(task_id=NO_TASK)
-    hosts = [urlsplit(base).netloc for base in bases_of(settings, row)]
+    hosts = [httpx.URL(base).netloc.decode() for base in bases_of(settings, row)]
     return _judged(account.account, row, which, [(host, answers.get(host)) for host in hosts])
 
 

@@ -7,6 +7,8 @@ from typing import Self
 import discord
 from discord.ui import Button, DynamicItem, Item, View
 
+from bot.domain.jobs import OFFER_KEY
+
 
 class CancelButton(DynamicItem[Button[View]], template=r"dailies:cancel:(?P<job>\d{15,20})"):
     """Asks to stop the job it names: dispatched as the client's event `cancel_click`, which a cog answers."""
@@ -91,23 +93,23 @@ class ClipButton(DynamicItem[Button[View]], template=rf"dailies:(?P<act>{_ACTS})
         interaction.client.dispatch("clip_click", interaction, self.act, self.job_id)
 
 
-class OfferButton(DynamicItem[Button[View]], template=r"dailies:offer(?P<number>\d):(?P<job>\d{15,20})"):
-    """Takes one of the offers of the job it names: dispatched as `offer_click`."""
+class OfferButton(DynamicItem[Button[View]], template=rf"dailies:offer:(?P<key>{OFFER_KEY}):(?P<job>\d{{15,20}})"):
+    """Takes the offer with this key, of the job it names: dispatched as `offer_click`."""
 
-    def __init__(self, job_id: int, number: int, *, label: str = "Make it so") -> None:
+    def __init__(self, job_id: int, key: str, *, label: str = "Make it so") -> None:
         style = discord.ButtonStyle.primary
-        super().__init__(Button(label=label, style=style, custom_id=f"dailies:offer{number}:{job_id}"))
+        super().__init__(Button(label=label, style=style, custom_id=f"dailies:offer:{key}:{job_id}"))
         self.job_id = job_id
-        self.number = number
+        self.key = key
 
     @classmethod
     async def from_custom_id(
         cls, _interaction: discord.Interaction, _item: Item[View], match: re.Match[str], /
     ) -> Self:
-        return cls(int(match["job"]), int(match["number"]))
+        return cls(int(match["job"]), match["key"])
 
     async def callback(self, interaction: discord.Interaction) -> None:
-        interaction.client.dispatch("offer_click", interaction, self.job_id, self.number)
+        interaction.client.dispatch("offer_click", interaction, self.job_id, self.key)
 
 
 class ApprovalButton(DynamicItem[Button[View]], template=r"dailies:(?P<answer>approve|deny):(?P<job>\d{15,20})"):

@@ -85,8 +85,8 @@ def buttons(job: Job) -> discord.ui.View:
         view.add_item(ConfirmButton(job.id))
         if job.plan and any(not change.is_needed for change in job.plan.changes):
             view.add_item(ConfirmButton(job.id, as_is=True))
-    for number, offer in enumerate(job.offers):
-        view.add_item(OfferButton(job.id, number, label=words.offer(offer)))
+    for offer in job.offers:
+        view.add_item(OfferButton(job.id, offer.key, label=words.offer(offer)))
     if job.work is Work.CLIP and job.state in PREVIEWABLE and job.plan and job.plan.provider != PREVIEWER:
         view.add_item(ClipButton(ClipAct.PREVIEW, job.id))
     if job.state in CANCELLABLE and not job.cancel_asked:

@@ -75,7 +75,8 @@ def options(plan: Plan) -> str:
 def offer(one: Offer) -> str:
     """A button's label, 80 characters at most; cents, rounded up, are enough to decide by."""
     cents = -(-one.quote_micros // 10_000)
-    return f"Make it at {one.title} ({one.tier.value.capitalize()}): {dollars(cents * 10_000)} at most"
+    made = f"{one.tier.value.capitalize()}, {one.resolution}"
+    return f"Make it at {one.title} ({made}): {dollars(cents * 10_000)} at most"
 
 
 def expected(job: Job) -> str:

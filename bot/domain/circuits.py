@@ -44,10 +44,10 @@ class Circuit:
 def struck(
     before: Circuit | None, *, account: str, provider: str, trouble: Trouble, reason: str, now_ms: int
 ) -> Circuit:
-    """The circuit after one more trouble. What is resting already only learns the newest reason."""
+    """The circuit after one more trouble; what rests already goes on resting as it did."""
+    if before is not None and before.is_resting(now_ms):
+        return before
     same = before if before is not None and before.trouble is trouble else None
-    if same is not None and same.is_resting(now_ms):
-        return same
     strikes = 1 if same is None else same.strikes + 1
     return Circuit(
         account=account,

@@ -210,12 +210,11 @@ class DeadlineError(ProviderError):
     """No end of the task within its deadline."""
 
     code: ClassVar[str] = "deadline"
-    template: ClassVar[str] = (
-        "{provider} gave no result within {minutes:.0f} minutes. Nothing was charged. "
-        "Should the clip still come within a day, it is posted here for free."
-    )
+    template: ClassVar[str] = "{provider} gave no result within {minutes:.0f} minutes. Nothing was charged.{hope}"
     provider: str
     minutes: float
+    hope: str = ""
+    """What may yet come of it, with a space before."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -256,7 +255,7 @@ class NeverStartedError(ProviderError):
 
     code: ClassVar[str] = "never_started"
     template: ClassVar[str] = (
-        "{provider} could not be reached for {hours} hours. Nothing was charged; ask again if you like."
+        "{provider} could not take it for {hours} hours. Nothing was charged; ask again if you like."
     )
     provider: str
     hours: int

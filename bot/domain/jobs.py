@@ -147,6 +147,10 @@ class FileTarget:
 Target = ChannelTarget | FileTarget
 
 
+OFFER_KEY = r"[a-z0-9_]{1,20}\.[a-z]{1,10}\.[0-9a-z]{1,8}\.\d{1,12}"
+"""A pattern for what names an offer: all that a requester agrees to with a click."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """What a job that nobody could take as it stood may be made into, if its requester clicks."""
@@ -156,6 +160,10 @@ class Offer:
     tier: Tier
     resolution: str
     quote_micros: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.provider}.{self.tier}.{self.resolution}.{self.quote_micros}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

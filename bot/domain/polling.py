@@ -137,8 +137,10 @@ class PollPlan:
         has gathered already. A task that was left alone too long counts as ended.
         """
         at_seen = self._running_at(seen)
-        if at_seen <= 0 or now - seen >= self.longest_wait_seconds(seen):
+        if now - seen >= self.longest_wait_seconds(seen):
             return max(now - seen, 0.0)
+        if at_seen <= 0:  # longer than anything that was seen: only the bound asks again
+            return 0.0
         gained = self._area_at(now) - self._area_at(seen) - (now - seen) * self._running_at(now)
         return max(gained / at_seen, 0.0)
 

@@ -117,7 +117,9 @@ class Jobs(Protocol):
         """When the next open job, of those not left out, has something to do."""
         ...
 
-    def count(self, *, account: str, states: frozenset[JobState]) -> int: ...
+    def count(self, *, account: str, states: frozenset[JobState]) -> int:
+        """The jobs of an account in these states, without those that were given up."""
+        ...
 
     def calls_until(self, attempt: Attempt, *, tier: Tier, since_ms: int) -> int:
         """How many calls of a tier the attempt's account took from then up to it, itself included.
@@ -140,6 +142,10 @@ class Jobs(Protocol):
 
     def waiting(self, provider: str, *, targets: frozenset[TargetKind]) -> list[Waiting]:
         """The queued jobs of a provider that can be served here, the oldest first."""
+        ...
+
+    def queued_since_ms(self, job_id: int) -> int:
+        """When a job that is or was queued came into the queue first."""
         ...
 
     def bring_forward(self, job_id: int, *, due_ms: int) -> None:

@@ -193,10 +193,19 @@ class NotSentError(Exception):
     the attempt back.
     """
 
-    def __init__(self, reason: str, *, retry_after_seconds: float | None = None, is_trouble: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        retry_after_seconds: float | None = None,
+        is_trouble: bool = False,
+        is_answer: bool = False,
+    ) -> None:
+        """`is_answer`: the provider itself said that it is in trouble; it is to be asked again only some times."""
         super().__init__(reason)
         self.retry_after_seconds = retry_after_seconds
         self.is_trouble = is_trouble
+        self.is_answer = is_answer
 
 
 class UnknownOutcomeError(Exception):

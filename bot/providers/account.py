@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import httpx
 import structlog
 
 from bot.domain.capabilities import Capabilities, rendered_prompt
@@ -126,7 +126,9 @@ class PaidAccount:
 
     @property
     def trusted_host(self) -> str | None:
-        return urlsplit(self._base).netloc.rpartition("@")[2]
+        """As the client spells it: without capitals, and without the scheme's own port."""
+        netloc: bytes = httpx.URL(self._base).netloc
+        return netloc.decode()
 
     def describe(self, *, plan: Plan, links: dict[str, str], callback: str | None = None) -> WireRequest:
         headers = {**self._dialect.headers("***"), "Accept": "application/json", "Content-Type": "application/json"}
@@ -155,7 +157,10 @@ class PaidAccount:
         """
         if self._dialect.list_path is None or self._dialect.read_list is None:
             return {}
-        body = await self._carrier.read(path=self._dialect.list_path(task_ids))
+        try:
+            body = await self._carrier.read(path=self._dialect.list_path(task_ids))
+        except TaskGoneError:  # this host has no such list
+            return {}
         statuses = self._dialect.read_list(body)
         return {task_id: self._cleaned(status) for task_id, status in statuses.items() if task_id in task_ids}
 

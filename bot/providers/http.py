@@ -127,12 +127,16 @@ class Carrier:
         Raises NotSentError, UnknownOutcomeError and the ProviderErrors of a definite no.
         """
         outcome = await self._post(path, payload)
-        if isinstance(outcome, _Answer) and outcome.is_success and (task_id := self._read_task_id(outcome.body)):
-            return task_id
+        if isinstance(outcome, _Answer) and self._may_hold_task(outcome) and (task := self._read_task_id(outcome.body)):
+            return task
         fault = self._submit_fault(outcome)
         if isinstance(fault, UnknownOutcomeError):
             self._log_unknown(outcome, attempt_id=attempt_id, prompt=prompt)
         raise fault
+
+    def _may_hold_task(self, answer: "_Answer") -> bool:
+        """A status that means "not accepted" is believed only without a task's id beside it."""
+        return answer.is_success or answer.status in self._refuses_with
 
     async def read(self, *, path: str, is_end: Callable[[int, bytes], bool] = lambda *_: False) -> bytes:
         """GET a body; `is_end` tells by HTTP status and body of an error that it is the task's own, and an answer.
@@ -195,8 +199,9 @@ class Carrier:
         return NotSentError(f"{self._title} could not be reached ({broken.reason})", is_trouble=not broken.is_ours)
 
     def _not_accepted(self, answer: "_Answer", *, is_trouble: bool) -> NotSentError:
-        reason = f"{self._title} asks to wait (HTTP {answer.status})"
-        return NotSentError(reason, retry_after_seconds=retry_after_seconds(answer.headers), is_trouble=is_trouble)
+        reason = f"{self._title} {'is in trouble' if is_trouble else 'asks to wait'} (HTTP {answer.status})"
+        wait = retry_after_seconds(answer.headers)
+        return NotSentError(reason, retry_after_seconds=wait, is_trouble=is_trouble, is_answer=is_trouble)
 
     def _refusal(self, answer: "_Answer") -> NotSentError | ProviderError:
         """A definite no; the body's own code goes before the HTTP status."""

@@ -63,12 +63,15 @@ class Accounts:
         return min((at_ms for at_ms in moments if at_ms > self._now_ms()), default=None)
 
     def resting(self, tx: Transaction) -> dict[str, Circuit]:
-        """The providers of which every account rests, each with the rest that is over first."""
+        """The providers of which every account rests, each with the rest that is over first.
+
+        A storm passes by itself, so where there is one among several accounts it is what counts.
+        """
         found = {}
         for provider, accounts in self._providers.items():
             circuits = [one for one in tx.providers.circuits(provider) if one.is_resting(self._now_ms())]
             if accounts and {one.account for one in accounts} <= {one.account for one in circuits}:
-                found[provider] = min(circuits, key=lambda one: one.until_ms)
+                found[provider] = min(circuits, key=lambda one: (one.trouble is not Trouble.STORM, one.until_ms))
         return found
 
     def put_off(self, account: Provider, retry_after_seconds: float | None) -> None:

@@ -19,6 +19,7 @@ GONE_TRIES_MAX = 6
 """So many failed polls in a row, two minutes with their pauses: a provider may not find its own new task at first."""
 UNHEARD_SECONDS_MAX = 24 * 3600
 UNSERVED_WAIT_MS = 60_000
+LATE_HOPE = " Should the clip still come within a day, it is posted here for free."
 LATE_SECONDS_MAX = 24 * 3600
 LATE_WAIT_SECONDS = 300.0
 """A clip that was given up is looked for now and then."""
@@ -146,7 +147,8 @@ class Answers:
             exposed = attempt.became(Outcome.ACCEPTED, task_id=job.task_id, exposure_micros=job.quote_micros or 0)
             tx.jobs.write_attempt(exposed)
         title = self._router.row(job.plan.provider).title if job.plan else "The provider"
-        end(tx, job, JobState.ABANDONED, DeadlineError(provider=title, minutes=seconds / 60), now_ms=self._now_ms())
+        error = DeadlineError(provider=title, minutes=seconds / 60, hope="" if late is None else LATE_HOPE)
+        end(tx, job, JobState.ABANDONED, error, now_ms=self._now_ms())
         self._line.finish(tx, job)
         if late is not None:
             tx.jobs.add(late)

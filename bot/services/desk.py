@@ -55,7 +55,7 @@ class JobDesk:
             cancelled = JobCancelledError(where=f"before it was sent to {title}")
             end(tx, job, JobState.CANCELLED, cancelled, now_ms=self._now_ms())
             return CancelAnswer.CANCELLED
-        if job.state in {JobState.SUBMITTING, JobState.UNCERTAIN, JobState.RUNNING}:
+        if not job.is_late and job.state in {JobState.SUBMITTING, JobState.UNCERTAIN, JobState.RUNNING}:
             tx.jobs.ask_cancel(job_id)
             tx.outbox.put(job_id=job_id, telling=Telling.CARD, due_ms=self._now_ms())
             return CancelAnswer.ASKED

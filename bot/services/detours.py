@@ -11,7 +11,7 @@ from bot.domain.circuits import Circuit, Trouble
 from bot.domain.errors import ProviderAccountError, ProviderAuthError, ProviderError, ProviderRestingError, RequestError
 from bot.domain.jobs import Job, JobState, Offer
 from bot.domain.requests import Plan
-from bot.ports.books import Transaction
+from bot.ports.books import Telling, Transaction
 from bot.services.accounts import Accounts
 from bot.services.moves import end, move
 from bot.services.routing import NO_CHOICES, Router
@@ -38,9 +38,15 @@ class Detours:
 
     def refused(self, tx: Transaction, job: Job, error: ProviderError) -> None:
         """The account cannot do it: another key of the provider, another provider, else the end."""
-        if self.blocked(tx, job) is None:
+        circuit = self.blocked(tx, job)
+        if circuit is None or circuit.trouble is Trouble.STORM:
             move(tx, job, JobState.QUEUED, now_ms=self._now_ms(), account=None)
-        elif not self.elsewhere(tx, job):
+        else:
+            self.given_up(tx, job, error)
+
+    def given_up(self, tx: Transaction, job: Job, error: ProviderError) -> None:
+        """Its provider will not make it: another one does, else the end, with what the requester may choose instead."""
+        if not self.elsewhere(tx, job):
             end(tx, self._with_offers(tx, job), JobState.FAILED, error, now_ms=self._now_ms())
 
     def rested(self, tx: Transaction, job: Job, circuit: Circuit) -> Job | None:
@@ -85,15 +91,23 @@ class Detours:
         now_ms = self._now_ms()
         if job.state is JobState.QUEUED:
             tx.jobs.save(job.waiting(due_ms=now_ms, tries=0, offers=(), **changes))
+            tx.outbox.put(job_id=job.id, telling=Telling.CARD, due_ms=now_ms)
             return
         move(tx, job, JobState.QUEUED, now_ms=now_ms, offers=(), **changes)
 
     def _with_offers(self, tx: Transaction, job: Job) -> Job:
         """What would cost more or is another clip: the requester decides."""
+        plans = [*self._faster(tx, job), *self._alternatives(tx, job)]
+        return replace(job, offers=tuple(self._offer(plan) for plan in plans[:OFFERS_MAX]))
+
+    def _faster(self, tx: Transaction, job: Job) -> list[Plan]:
+        """A key that is refused is refused for every tier; a storm may spare the fast one."""
+        circuit = self.blocked(tx, job)
+        if circuit is not None and circuit.trouble is not Trouble.STORM:
+            return []
         choices = NO_CHOICES if job.guild_id is None else tx.rules.settings(job.guild_id)
         faster = self._router.faster(job, choices=choices)
-        plans = [*([] if faster is None else [faster]), *self._alternatives(tx, job)]
-        return replace(job, offers=tuple(self._offer(plan) for plan in plans[:OFFERS_MAX]))
+        return [faster] if faster is not None and not faster.changes and self._is_servable(faster) else []
 
     def _offer(self, plan: Plan) -> Offer:
         return Offer(

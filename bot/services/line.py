@@ -33,7 +33,7 @@ class Line:
         self._correct(tx, job, actual_seconds=(self._now_ms() - (job.submitted_ms or self._now_ms())) / 1000)
 
     def _correct(self, tx: Transaction, job: Job, *, actual_seconds: float) -> None:
-        if job.plan is None or job.is_late:  # its place was paid for, and its server is not to blame for the rest
+        if job.plan is None or job.is_late:  # its place was free again when it was given up
             return
         queue = tx.providers.queue(job.plan.provider).corrected(
             guild_id=job.guild_id,

@@ -9,6 +9,7 @@ from bot.domain.jobs import Job, JobState, Offer
 from bot.domain.request_errors import JobUnknownError, OfferGoneError
 from bot.domain.requests import Plan, Request
 from bot.ports.books import Books, Transaction
+from bot.services.admission import Admission
 from bot.services.bell import Bell
 from bot.services.films import Asked
 from bot.services.moves import end
@@ -17,33 +18,39 @@ from bot.services.moves import end
 class Offers:
     """The new job holds what was offered and no more: should the price have risen, it is asked for again."""
 
-    def __init__(self, *, books: Books, bell: Bell, now_ms: Callable[[], int]) -> None:
+    def __init__(self, *, books: Books, admission: Admission, bell: Bell, now_ms: Callable[[], int]) -> None:
         self._books = books
+        self._admission = admission
         self._bell = bell
         self._now_ms = now_ms
 
-    async def take(self, asked: Asked, *, job_id: int, number: int) -> Job:
-        """Raises JobUnknownError for somebody else's job, OfferGoneError for what was taken or is over."""
-        job = await self._books.write(lambda tx: self._take(tx, asked, job_id, number))
+    async def take(self, asked: Asked, *, job_id: int, key: str) -> Job:
+        """Raises JobUnknownError for somebody else's job, OfferGoneError for what was taken or is over.
+
+        Where the rules do not let the new job in, their refusal is raised and the old one stays as it is.
+        """
+        job = await self._books.write(lambda tx: self._take(tx, asked, job_id, key))
         self._bell.ring()
         return job
 
-    def _take(self, tx: Transaction, asked: Asked, job_id: int, number: int) -> Job:
+    def _take(self, tx: Transaction, asked: Asked, job_id: int, key: str) -> Job:
         doubled = tx.jobs.get(asked.job_id)
         if doubled is not None:
             return doubled
         job = tx.jobs.get(job_id)
         if job is None or (job.guild_id, job.member_id) != (asked.guild_id, asked.member_id):
             raise JobUnknownError(job=str(job_id))
-        if job.state not in {JobState.QUEUED, JobState.FAILED} or job.plan is None or number >= len(job.offers):
+        offer, plan = next((one for one in job.offers if one.key == key), None), job.plan
+        if job.state not in {JobState.QUEUED, JobState.FAILED} or plan is None or offer is None:
             raise OfferGoneError
-        offer, plan = job.offers[number], job.plan
         spent = replace(job, offers=())
         if job.state is JobState.QUEUED:
             end(tx, spent, JobState.CANCELLED, JobCancelledError(where="for another way"), now_ms=self._now_ms())
         else:
             tx.jobs.save(spent)
-        return tx.jobs.add(self._made_of(asked, job, plan, offer))
+        made = tx.jobs.add(self._made_of(asked, job, plan, offer))
+        self._admission.check(tx, made)
+        return made
 
     def _made_of(self, asked: Asked, job: Job, plan: Plan, offer: Offer) -> Job:
         now_ms = self._now_ms()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.domain.errors import InternalError
+from bot.domain.errors import DatabaseError, InternalError
 from bot.domain.jobs import MOVES, Job, JobState
 from bot.domain.pacing import backoff_seconds
 from bot.ports.books import Books, OutboxItem, StaleJobError, Transaction
@@ -71,8 +71,13 @@ class Runner:
         """Until cancelled; steps under way are cancelled with it, and the next start carries them on."""
         async with asyncio.TaskGroup() as group:
             while True:
-                await self._answer_bell()
-                next_ms = await self._start_due(group)
+                try:
+                    await self._answer_bell()
+                    next_ms = await self._start_due(group)
+                except DatabaseError:  # a full disk passes, and what runs must go on
+                    log.exception("the books cannot be read just now")
+                    await asyncio.sleep(FAULT_PAUSE_SECONDS)
+                    continue
                 await self._bell.wait(self._idle_seconds(next_ms))
 
     async def _answer_bell(self) -> None:

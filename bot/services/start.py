@@ -71,7 +71,7 @@ class Starter:
 
     def _intend(self, tx: Transaction, job: Job, usual: PollPlan) -> tuple[Job, Provider, Attempt] | None:
         plan, now_ms = planned(job), self._now_ms()
-        if now_ms - job.created_ms > QUEUED_HOURS_MAX * 3_600_000:
+        if now_ms - tx.jobs.queued_since_ms(job.id) > QUEUED_HOURS_MAX * 3_600_000:
             title = self._router.row(plan.provider).title
             end(tx, job, JobState.FAILED, NeverStartedError(provider=title, hours=QUEUED_HOURS_MAX), now_ms=now_ms)
             return None
@@ -105,7 +105,11 @@ class Starter:
         latest_ms = self._now_ms() + LOOK_AGAIN_MS
         due_ms = min(self._accounts.opens_ms(tx, planned(job).provider) or latest_ms, latest_ms)
         tx.jobs.save(job.waiting(due_ms=due_ms))
-        if (before.ready_from_ms is None) != (job.ready_from_ms is None) or before.error_text != job.error_text:
+        if (before.ready_from_ms is None, before.error_text, before.offers) != (
+            job.ready_from_ms is None,
+            job.error_text,
+            job.offers,
+        ):
             tx.outbox.put(job_id=job.id, telling=Telling.CARD, due_ms=self._now_ms())
         if before.ready_from_ms is None:  # it is new in the line: others may have moved back
             self._tell_waiting(tx, job)

@@ -9,7 +9,13 @@ from typing import Any
 import structlog
 
 from bot.domain.circuits import Trouble
-from bot.domain.errors import DatabaseError, ProviderAuthError, ProviderError, SubmitLostError
+from bot.domain.errors import (
+    DatabaseError,
+    ProviderAuthError,
+    ProviderError,
+    ProviderFailedError,
+    SubmitLostError,
+)
 from bot.domain.jobs import Job, JobState
 from bot.domain.polling import PollPlan
 from bot.domain.requests import Plan
@@ -26,6 +32,9 @@ from bot.services.timings import Timings, usual_range
 
 INTENT_FRESH_MS = 5_000
 """An intent older than this is not acted on: the process may have been paused, and another may own the job."""
+ANSWERED_TRIES_MAX = 3
+"""So often a job is handed over in all where the provider answers that it is in trouble (specification of `apiyi`,
+2026-04: two or three times). Whoever cannot be reached has taken nothing, and is tried for a day."""
 WRITE_PAUSES_SECONDS = (0.1, 0.5, 2.0)
 
 log = structlog.get_logger(__name__)
@@ -114,9 +123,9 @@ class Submitter:
 
     async def _submitted(self, one: Handover) -> str:
         """Raises NotSentError too for an intent that grew old while it waited for the account's turn."""
-        await self._accounts.turn(one.account)
+        has_turn = await self._accounts.turn(one.account)
         aged = self._now_ms() - one.attempt.intent_ms > INTENT_FRESH_MS
-        if aged and not one.account.capabilities.submits_repeatably:
+        if not has_turn or (aged and not one.account.capabilities.submits_repeatably):
             raise NotSentError("the intent grew old before it could be acted on")
         callback = self._hooks.address(one.account, one.attempt)
         return await one.account.submit(attempt_id=one.attempt.id, plan=one.plan, links=one.links, callback=callback)
@@ -152,29 +161,42 @@ class Submitter:
 
     def _requeue(self, tx: Transaction, one: Handover, fault: NotSentError) -> None:
         """What the account has to do with it is held against it; the job keeps its place in the line."""
+        if self._was_called(tx, one.job):
+            return
         tx.jobs.write_attempt(one.attempt.became(Outcome.NOT_SENT))
         if fault.is_trouble:
             self._accounts.strike(tx, one.account, Trouble.STORM, str(fault))
-        move(tx, one.job, JobState.QUEUED, now_ms=self._now_ms(), account=None)
+        if fault.is_answer and one.attempt.number >= ANSWERED_TRIES_MAX:
+            title = one.account.capabilities.title
+            self._detours.given_up(tx, one.job, ProviderFailedError(provider=title, reason=f"{fault}."))
+        else:
+            move(tx, one.job, JobState.QUEUED, now_ms=self._now_ms(), account=None)
         self._line.take_back(tx, one.job)
 
     def _reject(self, tx: Transaction, one: Handover, refusal: ProviderError) -> None:
+        if self._was_called(tx, one.job):
+            return
         tx.jobs.write_attempt(one.attempt.became(Outcome.REJECTED))
         if isinstance(refusal, OF_ACCOUNT):
             trouble = Trouble.KEY if isinstance(refusal, ProviderAuthError) else Trouble.CREDIT
             self._accounts.strike(tx, one.account, trouble, str(refusal))
             self._detours.refused(tx, one.job, refusal)
         else:
+            tx.providers.absolve(one.account.account)  # it answers, and knows us
             end(tx, one.job, JobState.FAILED, refusal, now_ms=self._now_ms())
         self._line.take_back(tx, one.job)
 
-    def _doubt(self, tx: Transaction, job: Job) -> None:
-        """A callback may have named the task before its answer was lost."""
-        now_ms = self._now_ms()
+    def _was_called(self, tx: Transaction, job: Job) -> bool:
+        """A callback may have named the task while the answer was on its way, whatever that says."""
         task_id = tx.jobs.attempts(job.id)[-1].task_id
         if task_id is not None:
-            adopt(tx, job, task_id, now_ms=now_ms)
+            adopt(tx, job, task_id, now_ms=self._now_ms())
+        return task_id is not None
+
+    def _doubt(self, tx: Transaction, job: Job) -> None:
+        if self._was_called(tx, job):
             return
+        now_ms = self._now_ms()
         deadline_ms = self._deadline_seconds(job) * 1000
         move(tx, job, JobState.UNCERTAIN, now_ms=now_ms, submitted_ms=now_ms, due_ms=now_ms + deadline_ms)
 

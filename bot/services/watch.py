@@ -48,7 +48,7 @@ class Watcher:
             await self._answers.unserved(job)
             return
         usual = await self._timings.plan(job.plan)
-        if job.cancel_asked or not account.capabilities.lists:
+        if not account.capabilities.lists:
             await self._alone(job, account, job.task_id, usual)
             return
         async with self._rounds[account.account]:
@@ -76,7 +76,7 @@ class Watcher:
         running = await self._books.write(lambda tx: tx.jobs.running_at(account.account))
         if not any((one.id, one.fence) == (job.id, job.fence) for one in running):
             return
-        if len(running) == 1:
+        if job.cancel_asked or len(running) == 1:
             await self._alone(job, account, task_id, usual)
             return
         if not await self._turn(job, account, usual):
@@ -84,8 +84,11 @@ class Watcher:
         try:
             statuses = await account.read_many(task_ids=[one.task_id for one in running if one.task_id])
         except ProviderBusyError as fault:
-            await self._busy(running, account, fault)
-            return
+            if fault.is_key_refused:
+                await self._busy(running, account, fault)
+                return
+            log.warning("list failed", reason=str(fault), account=account.account)
+            statuses = {}  # a provider may not list after all: its tasks are asked about one by one
         await self._take_all([one for one in running if one.task_id in statuses], account, statuses)
         if task_id not in statuses:
             await self._alone(job, account, task_id, usual)

@@ -182,7 +182,7 @@ class SqliteJobs:
 
     def count(self, *, account: str, states: frozenset[JobState]) -> int:
         row = self._connection.execute(
-            "SELECT COUNT(*) FROM job WHERE account = ? AND state IN (SELECT value FROM json_each(?))",
+            "SELECT COUNT(*) FROM job WHERE account = ? AND is_late = 0 AND state IN (SELECT value FROM json_each(?))",
             (account, _listed(states)),
         ).fetchone()
         return int(row[0])
@@ -214,6 +214,12 @@ class SqliteJobs:
     def waiting(self, provider: str, *, targets: frozenset[TargetKind]) -> list[Waiting]:
         rows = self._connection.execute(WAITING, (provider, _listed(targets)))
         return [waiting_of(row) for row in rows]
+
+    def queued_since_ms(self, job_id: int) -> int:
+        row = self._connection.execute(
+            "SELECT MIN(at_ms) FROM event WHERE job_id = ? AND to_state = 'QUEUED'", (job_id,)
+        ).fetchone()
+        return int(row[0])
 
     def bring_forward(self, job_id: int, *, due_ms: int) -> None:
         self._connection.execute(

@@ -322,7 +322,7 @@ async def bot_of(workshop: Workshop) -> AsyncIterator[DailiesBot]:
             approvals=workshop.approvals,
             films=workshop.films,
             clips=workshop.clips,
-            offers=Offers(books=workshop.books, bell=workshop.bell, now_ms=now_ms),
+            offers=Offers(books=workshop.books, admission=workshop.admission, bell=workshop.bell, now_ms=now_ms),
             whispers=whispers,
         )
         client.provide(services)
@@ -390,7 +390,11 @@ def _signer(links: SignedLinks | None, media: Media) -> Callable[[StoredReferenc
 
 def _link_secret(path: Path) -> bytes:
     """Made once per data directory, readable by its owner only; links stay good over a restart."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_bytes(secrets.token_bytes(LINK_SECRET_BYTES))
+    if path.exists() and path.stat().st_size == LINK_SECRET_BYTES:
+        return path.read_bytes()
+    made = path.with_suffix(".new")
+    made.unlink(missing_ok=True)
+    made.touch(mode=0o600)
+    made.write_bytes(secrets.token_bytes(LINK_SECRET_BYTES))
+    made.replace(path)  # whole or not at all: half a key would open nothing, for ever
     return path.read_bytes()

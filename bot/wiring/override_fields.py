@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Annotated
@@ -125,6 +125,10 @@ class OwnPrice(Table):
             raise ValueError("must hold either usd_per_second or usd_per_million_tokens")
         if self.minimum_usd is not None and self.usd_per_second is None:
             raise ValueError("minimum_usd goes with usd_per_second")
+        if self.minimum_usd is not None and self.video_input_percent is not None:
+            raise ValueError("minimum_usd does not go with video_input_percent")
+        if self.dated is not None and self.dated > datetime.now(tz=UTC).date() + timedelta(days=1):
+            raise ValueError("dated lies in the future")
         return self
 
     def rule(self, resolutions: tuple[str, ...], changed_on: date) -> PriceRule:
@@ -175,7 +179,7 @@ class OwnRow(Table):
     durations: Annotated[tuple[int, ...], BeforeValidator(_durations)] | None = None
     aspects: Annotated[list[Annotated[Aspect, _named("aspect", Aspect, Aspect)]], Field(min_length=1)] | None = None
     references: OwnReferences | None = None
-    prompt_chars_max: Annotated[int, Field(ge=1, le=PROMPT_CHARS_MAX)] | None = None
+    prompt_chars_max: Annotated[int, Field(ge=100, le=PROMPT_CHARS_MAX)] | None = None
     negative_prompt_chars_max: Annotated[int, Field(ge=1, le=PROMPT_CHARS_MAX)] | None = None
     options: dict[Annotated[Option, _named("option", Option, Option)], bool] = {}
     max_concurrent: Count | None = None

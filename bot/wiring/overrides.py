@@ -1,5 +1,6 @@
 """The operator's `providers.toml` over the providers' rows; whatever is wrong in it is told with its line."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -72,7 +73,7 @@ def _overridden(name: str, given: object, rows: Mapping[str, Capabilities], chan
     except ValidationError as error:
         wrong = error.errors(include_url=False)
         raise _WrongRowError([((name, *_keys(one["loc"])), _words(one)) for one in wrong]) from None
-    _raise_any(name, _misfits(own, rows[name]))
+    _raise_any(name, [*_misfits(own, rows[name]), *_unsayable(own, rows[name])])
     row = _applied(own, rows[name], changed_on)
     _raise_any(name, _unpriced(row, own))
     return row
@@ -102,6 +103,26 @@ def _misfits(own: OwnRow, row: Capabilities) -> Iterator[Fault]:
         yield ("without_tiers",), f"{tier} is no tier of {row.title}"
     if not (set(row.tiers) | set(own.tiers)) - set(own.without_tiers):
         yield ("without_tiers",), "leaves no tier"
+
+
+def _unsayable(own: OwnRow, row: Capabilities) -> Iterator[Fault]:
+    """Kinds, sizes and models that its dialect has no words for."""
+    for kind in Kind:
+        given = getattr(own.references, kind.word) if own.references else None
+        if given and not row.references_max[kind]:
+            yield ("references", kind.word), f"must be 0: {row.title} takes no {kind.word} references"
+    for tier, one in own.tiers.items():
+        for resolution in set(one.resolutions or ()) - _resolutions(row, tier):
+            yield ("tiers", tier.value, "resolutions"), f"{resolution} is no size that {row.title} makes in {tier}"
+        model, app = one.model or "", MODEL_IN_ADDRESS.get(row.provider)
+        if one.model is not None and app is not None and not (model.startswith(app) and _PATH.fullmatch(model)):
+            yield ("tiers", tier.value, "model"), f"must begin with {app}: the address of a task is made of it"
+
+
+def _resolutions(row: Capabilities, tier: Tier) -> set[str]:
+    """Those that a tier has, or for a new one any."""
+    known = [row.tiers[tier]] if tier in row.tiers else list(row.tiers.values())
+    return {resolution for one in known for resolution in one.resolutions}
 
 
 def _unpriced(row: Capabilities, own: OwnRow) -> Iterator[Fault]:
@@ -206,6 +227,9 @@ def _table_at(keys: Sequence[str]) -> type[Table]:
             return OwnRow
 
 
+MODEL_IN_ADDRESS = {"fal": "bytedance/seedance-2.0", "replicate": "bytedance/seedance-2.0"}
+"""Whose model is a part of addresses, and what it begins with: tasks are read again at the same app."""
+_PATH = re.compile(r"[A-Za-z0-9._/-]+")
 _WORDS = {
     "int_type": "must be a whole number",
     "float_type": "must be a number such as 0.5",

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -43,6 +43,7 @@ from bot.storage.books import SqliteBooks, open_books
 from bot.storage.views import SqliteViews, open_views
 from bot.wiring.lanes import lanes_at_providers
 
+T = TypeVar("T")
 SAMPLES = Path(__file__).parents[2] / "bot" / "samples"
 MEMBER, GUILD, JOB = "1001", 2002, 1433000000000000001
 FILES = dict.fromkeys(Kind, (Transport.FILE,))
@@ -73,6 +74,29 @@ class JumpingBell(Bell):
             await asyncio.sleep(0)
         else:
             await super().wait(seconds)
+
+
+class NoticedBooks:
+    """Real books that tell when somebody wrote: whoever waits for a change need not look all the time."""
+
+    def __init__(self, books: SqliteBooks) -> None:
+        self._books = books
+        self._changed = asyncio.Event()
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        try:
+            return await self._books.write(work)
+        finally:
+            self._changed.set()
+
+    async def look(self, work: Callable[[Transaction], T]) -> T:
+        """What is seen now; a change from here on is the next one."""
+        self._changed.clear()
+        return await self._books.write(work)
+
+    async def next_change(self) -> None:
+        await self._changed.wait()
+        self._changed.clear()
 
 
 @dataclass(kw_only=True)
@@ -179,7 +203,7 @@ def _next(answers: list[Any]) -> Any:  # Any: each script is typed where it stan
 class Stage:
     """Everything the services need, and what a test asks of it."""
 
-    books: SqliteBooks
+    books: NoticedBooks
     views: SqliteViews
     library: Library
     studio: Studio
@@ -292,8 +316,8 @@ class Stage:
         self.delivery.on_show = lambda job: shown.update({job.id: job} if job.ready_from_ms else {})
         async with asyncio.timeout(20), asyncio.TaskGroup() as group:
             running = group.create_task(self.runner().run())
-            while len(shown) < count:  # noqa: ASYNC110 -- as in `reach`: the books have no event to wait for
-                await asyncio.sleep(0)
+            while len(shown) < count:
+                await self.books.next_change()
             running.cancel()
         return shown
 
@@ -307,10 +331,10 @@ class Stage:
 
     async def reach(self, *states: JobState, job_id: int = JOB) -> Job:
         while True:
-            job = await self.job(job_id)
-            if job.state in states and await self.books.write(self._all_told):
+            job, told = await self.books.look(lambda tx: (tx.jobs.get(job_id), self._all_told(tx)))
+            if job is not None and job.state in states and told:
                 return job
-            await asyncio.sleep(0)
+            await self.books.next_change()
 
     def _all_told(self, tx: Transaction) -> bool:
         return not tx.outbox.due(targets=frozenset(TargetKind), now_ms=self.clock.now_ms(), limit=1)
@@ -346,7 +370,7 @@ async def set_stage(
             rules=ReferenceRules(),
         )
         yield Stage(
-            books=books,
+            books=NoticedBooks(books),
             views=views,
             library=library,
             studio=studio,

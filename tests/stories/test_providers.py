@@ -112,13 +112,14 @@ async def test_what_is_dearer_elsewhere_is_made_only_when_the_requester_clicks(t
         failed = await here.told.ended(asked)
         assert (failed.state, failed.error_code, here.third.submits) == (JobState.FAILED, "provider_auth", [])
         card = await asked.response()
-        assert buttons(card) == ["Make it at ModelArk (Fast): $1.22 at most"]
-        stranger = here.told.other.click(card, f"dailies:offer0:{asked.id}")
+        assert buttons(card) == ["Make it at ModelArk (Fast, 720p): $1.22 at most"]
+        offer = f"dailies:offer:ark.fast.720p.1219680:{asked.id}"
+        stranger = here.told.other.click(card, offer)
         assert "no job" in (await stranger.follow_up()).content
-        clicked = here.told.member.click(card, f"dailies:offer0:{asked.id}")
+        clicked = here.told.member.click(card, offer)
         await here.told.clip(clicked)
         assert (len(here.third.tasks), await here.told.spent()) == (1, (1_219_680, 0))
-        again = here.told.member.click(card, f"dailies:offer0:{asked.id}")
+        again = here.told.member.click(card, offer)
         assert "That offer is over" in await here.told.refusal(again)
 
 

@@ -61,6 +61,7 @@ async def test_signed_links_of_our_own_are_fetched_where_there_is_a_public_addre
 ) -> None:
     address = f"http://127.0.0.1:{free_port}"
     async with paid_story(tmp_path, public_url=address, web_port=free_port) as (told, provider):
+        provider.fates.append(unifically.Fate(statuses=("completed",)))  # where it may call back, it is asked once
         await told.clip(told.generate("@Image1 runs", image1=SAMPLES / "cat.jpg"))
         assert [link.startswith(f"{address}/files/") for link in provider.fetched] == [True]
 

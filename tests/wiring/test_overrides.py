@@ -262,10 +262,27 @@ WRONG: list[tuple[str, list[str]]] = [
         "[unifically]\naspects = ['auto']",
         ["line 2: unifically.aspects: auto is nothing that Unifically has a word for"],
     ),
+    (
+        "[byteplus.references]\nvideo = 2",
+        ["line 2: byteplus.references.video: must be 0: BytePlus takes no video references"],
+    ),
+    (
+        "[unifically.tiers.pro]\nresolutions = ['1080p', '720p']",
+        ["line 2: unifically.tiers.pro.resolutions: 1080p is no size that Unifically makes in pro"],
+    ),
+    (
+        "[fal.tiers.standard]\nmodel = 'another-app/model'",
+        [
+            (
+                "line 2: fal.tiers.standard.model: must begin with bytedance/seedance-2.0: "
+                "the address of a task is made of it"
+            )
+        ],
+    ),
     # what would leave a tier without a price
     (
         "[ark.tiers.fast]\nresolutions = ['720p', '2k']",
-        ["line 1: ark.tiers.fast: there is no price for 4 s at 2k in fast"],
+        ["line 2: ark.tiers.fast.resolutions: 2k is no size that ModelArk makes in fast"],
     ),
     (
         "[ark.tiers.fast.price]\nusd_per_second = { 720p = 1 }",
