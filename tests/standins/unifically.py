@@ -262,6 +262,7 @@ class Provider:
         self.submit_troubles: deque[Trouble] = deque()
         self.read_troubles: deque[Trouble] = deque()
         self.fates: deque[Fate] = deque()
+        self.usual = Fate()
         self.fetched: list[str] = []
         self.received: list[str] = []
         """The content hash of every reference that was fetched, in order."""
@@ -354,7 +355,7 @@ class Provider:
             raise RefusedError("the body must be JSON, and the address takes no query")
         model, wanted = check_body(submit.payload)
         await self._fetch_all(wanted)
-        fate = self.fates.popleft() if self.fates else Fate()
+        fate = self.fates.popleft() if self.fates else self.usual
         task = Task(id=uuid.uuid4().hex, model=model, input=wanted, fate=fate)
         self.tasks[task.id] = task
         self._clip_of[task.id] = self.clips.popleft() if self.clips else self._clip

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,9 @@ async def market(folder: Path, *, order: str = "unifically,apiyi,ark", **changes
         first = await stack.enter_async_context(unifically.running(clip=clip))
         second = await stack.enter_async_context(apiyi.running(clip=clip))
         third = await stack.enter_async_context(ark.running(clip=clip))
+        first.usual = unifically.Fate(statuses=("completed",))  # all done at the first poll
+        for provider in (second, third):
+            provider.usual = replace(provider.usual, statuses=provider.usual.statuses[-1:])
         providers = {
             "unifically": account(first, **changes),
             "apiyi": account(second, "/seedance/v1", **changes),

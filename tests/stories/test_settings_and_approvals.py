@@ -313,7 +313,7 @@ async def test_show_says_meaning_value_and_default(tmp_path: Path) -> None:
         assert f"**channels**: <#{here.told.channel.id}> <#{here.desk.id}> (default none)" in shown.content
         assert "**time_zone**: UTC\n-# where days, weeks and months begin" in shown.content
         assert "_micros" not in shown.content
-        assert shown.content.count("-# ") == 13
+        assert shown.content.count("-# ") == 14
         reset = here.admin.slash(here.told.channel.id, "settings reset", options={"name": "approve_above"})
         assert (await reset.response()).content == "**approve_above** is now none; it was $2.00."
         trail = await here.told.workshop.views.audit(here.told.guild.id, limit=1, before_seq=None)

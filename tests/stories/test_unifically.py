@@ -18,6 +18,7 @@ FILES: dict[str, Any] = {"image1": SAMPLES / "cat.jpg", "video1": SAMPLES / "dri
 @asynccontextmanager
 async def paid_story(folder: Path, **settings: Any) -> AsyncIterator[tuple[Story, unifically.Provider]]:
     async with unifically.running(clip=SAMPLES / "drift.mp4") as provider:
+        provider.usual = unifically.Fate(statuses=("completed",))  # done at the first poll: nobody waits for more
         row = ProviderSettings(
             api_key=SecretStr(settings.pop("key", provider.key)),
             base_url=provider.url,
@@ -61,7 +62,6 @@ async def test_signed_links_of_our_own_are_fetched_where_there_is_a_public_addre
 ) -> None:
     address = f"http://127.0.0.1:{free_port}"
     async with paid_story(tmp_path, public_url=address, web_port=free_port) as (told, provider):
-        provider.fates.append(unifically.Fate(statuses=("completed",)))  # where it may call back, it is asked once
         await told.clip(told.generate("@Image1 runs", image1=SAMPLES / "cat.jpg"))
         assert [link.startswith(f"{address}/files/") for link in provider.fetched] == [True]
 
