@@ -13,7 +13,7 @@ from bot.domain.errors import ApprovalDeniedError, UndeliverableError
 from bot.domain.jobs import ChannelTarget, Job, JobState, Question
 from bot.domain.quota import Leg, Period, dollars
 from bot.domain.references import MEGABYTE, Reference, StoredReference
-from bot.ports.books import Standing
+from bot.ports.views import Standing
 
 PROMPT_CHARS = 1200
 NAME_CHARS = 22

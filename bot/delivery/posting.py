@@ -18,8 +18,8 @@ from bot.delivery.words import unformatted
 from bot.domain.errors import ClipTooLargeError, UndeliverableError
 from bot.domain.jobs import ChannelTarget, Job, JobState, TargetKind, Work
 from bot.domain.references import MEGABYTE
-from bot.ports.books import Views
 from bot.ports.outside import Posted, TryLaterError
+from bot.ports.views import Views
 
 ALT_TEXT_CHARS = 1024
 TOO_LARGE = 40005

@@ -14,8 +14,8 @@ from bot.delivery.quota_cards import NOW, fitted
 from bot.delivery.report import DaySpend, MemberSpend, Report
 from bot.delivery.words import plain
 from bot.domain.quota import Period, amount_words, dollars
-from bot.ports.books import Decision, HistoryLine, Spending
 from bot.ports.quota import L, Page, SpendingReport
+from bot.ports.views import Decision, HistoryLine, Spending
 
 SERVER = "server"
 VALUE_CHARS_MAX = 50

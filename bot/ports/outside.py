@@ -11,7 +11,7 @@ from bot.domain.jobs import Fitting, Job, Question, TargetKind
 from bot.domain.quota import Leg
 from bot.domain.references import Reference, StoredReference
 from bot.domain.requests import Plan
-from bot.ports.books import Standing
+from bot.ports.views import Standing
 
 # -- media
 

@@ -9,7 +9,7 @@ from bot.domain.guilds import GuildSettings
 from bot.domain.quota import Leg, Window
 from bot.domain.requests import Plan, Request
 from bot.domain.rules import Binding, Pool, Rule
-from bot.ports.books import Decision, HistoryLine, Spending, Standing
+from bot.ports.views import Decision, HistoryLine, Spending, Standing
 
 L = TypeVar("L", HistoryLine, Decision)
 

@@ -8,8 +8,9 @@ from bot.domain.guilds import GuildSettings
 from bot.domain.jobs import ChannelTarget, Job, JobState, Question
 from bot.domain.quota import Leg, OwnerKind, Unit
 from bot.domain.rules import Audience, Caps, Rule, legs_of
-from bot.ports.books import Books, Telling, Transaction, Views
+from bot.ports.books import Books, Telling, Transaction
 from bot.ports.outside import Admins
+from bot.ports.views import Views
 
 PERCENTS = (50, 80, 95)
 

@@ -6,7 +6,8 @@ from enum import StrEnum
 from bot.domain.errors import JobCancelledError
 from bot.domain.jobs import Job, JobState, Work
 from bot.domain.request_errors import JobUnknownError
-from bot.ports.books import Books, Telling, Transaction, Views
+from bot.ports.books import Books, Telling, Transaction
+from bot.ports.views import Views
 from bot.services.bell import Bell
 from bot.services.moves import end
 from bot.services.routing import Router

@@ -17,8 +17,9 @@ from bot.domain.film_errors import (
 from bot.domain.jobs import PREVIEWABLE, ChannelTarget, Job, JobState, Target, Work
 from bot.domain.request_errors import JobUnknownError
 from bot.domain.requests import Aspect, Request
-from bot.ports.books import Books, Transaction, Views
+from bot.ports.books import Books, Transaction
 from bot.ports.outside import Media
+from bot.ports.views import Views
 from bot.services.bell import Bell
 from bot.services.intake import Intake
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bot.domain.fairness import Waiting
+from bot.domain.fairness import FairQueue, Waiting
 from bot.domain.jobs import Job
 from bot.ports.books import Transaction
 
@@ -12,6 +12,9 @@ class Line:
 
     def __init__(self, *, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
+        # Everybody who waits asks for the same order, which takes milliseconds to play through.
+        self._ordered: dict[str, tuple[FairQueue, list[Waiting]]] = {}
+        self._places: dict[str, dict[int, int]] = {}
 
     def is_next(self, tx: Transaction, job: Job, provider: str) -> bool:
         """Whether of all who may go now this one is to go first. Whoever is instead is woken."""
@@ -53,8 +56,11 @@ class Line:
     def place_of(self, tx: Transaction, job: Job, provider: str) -> int:
         """How many start before it, as things stand."""
         waiting = tx.jobs.waiting(provider, targets=frozenset({job.target.kind}))
-        order = tx.providers.queue(provider).order(waiting)
-        return order.index(job.id) if job.id in order else 0
+        queue = tx.providers.queue(provider)
+        if (queue, waiting) != self._ordered.get(provider):
+            self._ordered[provider] = (queue, waiting)
+            self._places[provider] = {job_id: place for place, job_id in enumerate(queue.order(waiting))}
+        return self._places[provider].get(job.id, 0)
 
     def _first(self, tx: Transaction, job: Job, provider: str) -> Waiting | None:
         """Only of those that the same process serves."""

@@ -10,7 +10,7 @@ from bot.domain.errors import RequestError
 from bot.domain.quota import Leg, Owner, OwnerKind, Period, Unit, window_at
 from bot.domain.request_errors import AmountError, SettingValueError
 from bot.domain.rules import Audience, Binding, Caps, Pool, Rule, binding_of, legs_of
-from bot.ports.books import Books, By, Decision, HistoryLine, Transaction, Views
+from bot.ports.books import Books, By, Transaction
 from bot.ports.quota import (
     Account,
     Ask,
@@ -22,6 +22,7 @@ from bot.ports.quota import (
     SpendingReport,
     Who,
 )
+from bot.ports.views import Decision, HistoryLine, Views
 from bot.services.admission import Admission
 from bot.services.explain import judge, serving
 from bot.services.paging import page_of

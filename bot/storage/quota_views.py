@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 
 from bot.domain.jobs import JobState
 from bot.domain.quota import Leg, Period, Unit
-from bot.ports.books import Decision, HistoryLine, Spending, Standing
+from bot.ports.views import Decision, HistoryLine, Spending, Standing
 from bot.storage.balances import who
 
 # What is missing in a balance that came in mid-period is counted as its next hold would count it.

@@ -1,5 +1,6 @@
 """Read-only answers for display; nothing is decided on them."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ import aiosqlite
 
 from bot.domain.jobs import Job, JobState, TargetKind
 from bot.domain.quota import Leg, Owner, OwnerKind
-from bot.ports.books import Decision, HistoryLine, Spending, Standing
+from bot.ports.views import Decision, HistoryLine, Spending, Standing
 from bot.storage import quota_views
 from bot.storage.balances import NO_GUILD, who
 from bot.storage.jobs import PATH_TO, WAITING, job_of, waiting_of
@@ -119,7 +120,10 @@ class SqliteViews:
         if job.state is not JobState.QUEUED or job.plan is None:
             return 0
         rows = await self._rows(_QUEUE, job.plan.provider, json.dumps(sorted(TargetKind)))
-        order = queue_of(rows[0]["queue"]).order([waiting_of(row) for row in rows]) if rows else []
+        if not rows:
+            return 0
+        waiting = [waiting_of(row) for row in rows]
+        order = await asyncio.to_thread(queue_of(rows[0]["queue"]).order, waiting)  # a long line takes a while
         return order.index(job.id) if job.id in order else 0
 
     async def listing(self, *, limit: int) -> list[Line]:

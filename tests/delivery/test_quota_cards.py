@@ -7,8 +7,8 @@ from bot.delivery.quota_pages import CUSTOM_ID_CHARS_MAX, HistoryButton, decisio
 from bot.domain.quota import AMOUNTS_MAX, Period, Unit
 from bot.domain.requests import Tier
 from bot.domain.rules import Audience, Bounds, Rule
-from bot.ports.books import Decision, HistoryLine
 from bot.ports.quota import Page, RuleChange
+from bot.ports.views import Decision, HistoryLine
 from bot.services.paging import PAGE_LINES
 
 RULE = Rule(guild_id=1, audience=Audience.EVERYONE, unit=Unit.CLIPS, period=Period.DAY, amount=2)

@@ -13,7 +13,8 @@ from bot.domain.pricing import PerSecond
 from bot.domain.quota import Leg, Period, Unit
 from bot.domain.request_errors import JobUnknownError, NotAllowedError
 from bot.domain.rules import Audience, Pool, Rule
-from bot.ports.books import By, Standing
+from bot.ports.books import By
+from bot.ports.views import Standing
 from bot.services.admission import Admission
 from bot.services.alerts import PERCENTS
 from bot.services.approvals import Approvals, Confirmed, Vote

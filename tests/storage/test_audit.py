@@ -11,7 +11,8 @@ import pytest
 from bot.domain.quota import Period, Unit
 from bot.domain.requests import Tier
 from bot.domain.rules import Audience, Bounds, Pool, Rule
-from bot.ports.books import By, Decision, Transaction
+from bot.ports.books import By, Transaction
+from bot.ports.views import Decision
 from bot.storage.books import SqliteBooks, open_books
 from bot.storage.sqlite import database_path
 from bot.storage.verify import verify

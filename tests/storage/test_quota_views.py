@@ -10,7 +10,8 @@ from bot.domain.jobs import JobState
 from bot.domain.quota import OPERATOR, Leg, Period, Unit, window_at
 from bot.domain.requests import Tier
 from bot.domain.rules import Audience, Pool
-from bot.ports.books import By, HistoryLine, Spending, Standing, Transaction
+from bot.ports.books import By, Transaction
+from bot.ports.views import HistoryLine, Spending, Standing
 from bot.storage import quota_views
 from bot.storage.books import SqliteBooks
 from bot.storage.views import SqliteViews
