@@ -152,3 +152,13 @@ async def test_what_may_have_been_taken_or_would_be_refused_anywhere_stays(
         job = await stage.run_to_end()
         assert job.state in {JobState.ABANDONED, JobState.FAILED}
         assert (len(stage.provider.submits), cheaper.submits) == (1, [])
+
+
+async def test_who_answers_that_it_is_in_trouble_is_asked_three_times_in_all(tmp_path: Path) -> None:
+    answer = NotSentError("it is in trouble (HTTP 500)", is_trouble=True, is_answer=True)
+    async with set_stage(tmp_path, provider=refusing(answer)) as stage:
+        await stage.ask(tier=Tier.PRO)
+        job = await stage.run_to_end()
+        assert (job.state, job.error_code, len(stage.provider.submits)) == (JobState.FAILED, "provider_failed", 3)
+        assert [(one.provider, one.tier) for one in job.offers] == [("unifically", Tier.FAST)]
+        assert set((await stage.spent()).values()) <= {(0, 0)}
