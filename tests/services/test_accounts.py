@@ -10,10 +10,16 @@ SECONDS_MAX = 10.0
 
 
 async def test_everybody_gets_a_turn_though_ranks_change_at_every_look() -> None:
-    turnstile, looks = Turnstile(Bucket(requests_per_second=500)), count()
+    turnstile, looks, served = Turnstile(Bucket(requests_per_second=500)), count(), list[int]()
+
+    async def take(number: int) -> None:
+        await turnstile.turn(lambda: (next(looks) * 7 + number) % 60)
+        served.append(number)
+
     async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as group:
         for number in range(60):
-            group.create_task(turnstile.turn(lambda number=number: (next(looks) * 7 + number) % 60))  # type: ignore[misc] # the lambda's default
+            group.create_task(take(number))
+    assert sorted(served) == list(range(60))
 
 
 async def test_a_submit_goes_before_polls_and_the_most_urgent_poll_before_others() -> None:
