@@ -44,6 +44,7 @@ bench: $(VENV)/.dev
 	PYTHONPATH=. $(BIN)/python tests/bench/delivery.py
 	PYTHONPATH=. $(BIN)/python tests/bench/polling.py
 	PYTHONPATH=. $(BIN)/python tests/bench/fairness.py
+	PYTHONPATH=. $(BIN)/python tests/bench/polls.py
 
 nightly: $(VENV)/.dev
 	PYTHONPATH=. $(BIN)/python tests/bench/ledger_model.py 2000 50
