@@ -26,7 +26,7 @@ async def test_everybody_gets_a_turn_though_ranks_change_at_every_look() -> None
 
 
 async def test_a_submit_goes_before_polls_and_the_most_urgent_poll_before_others() -> None:
-    turnstile, order = Turnstile(Bucket(requests_per_second=50)), list[str]()
+    turnstile, order = Turnstile(Bucket(requests_per_second=5)), list[str]()
 
     async def take(name: str, urgency: float | None) -> None:
         await turnstile.turn(None if urgency is None else lambda: urgency)
@@ -40,7 +40,7 @@ async def test_a_submit_goes_before_polls_and_the_most_urgent_poll_before_others
 
 
 async def test_whoever_gives_up_leaves_the_turn_to_the_others() -> None:
-    turnstile = Turnstile(Bucket(requests_per_second=20))
+    turnstile = Turnstile(Bucket(requests_per_second=5))
     async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as group:
         await turnstile.turn(None)
         gone = group.create_task(turnstile.turn(None))
