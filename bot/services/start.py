@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import structlog
-
 from bot.domain.errors import NeverStartedError, ProviderError, RequestError
 from bot.domain.jobs import Job, JobState
 from bot.domain.polling import PollPlan
@@ -24,8 +22,6 @@ CARDS_MOVED_MAX = 5
 QUEUED_HOURS_MAX = 24
 LOOK_AGAIN_MS = 15_000
 """Whoever frees a place wakes the next one; so often everyone looks by themselves."""
-
-log = structlog.get_logger(__name__)
 
 
 class Starter:

@@ -111,6 +111,8 @@ class Submitter:
             self._accounts.put_off(account, fault.retry_after_seconds)
             await self._books.write(partial(self._requeue, one=one, fault=fault))
         except ProviderError as refusal:
+            if isinstance(refusal, OF_ACCOUNT):  # only whoever hosts the bot can mend it
+                log.warning("account refused", account=account.account, code=refusal.code, **job.log_fields())
             await self._books.write(partial(self._reject, one=one, refusal=refusal))
         except UnknownOutcomeError as fault:
             log.warning("submit outcome unknown", reason=str(fault), **job.log_fields())
